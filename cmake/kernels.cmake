@@ -1,0 +1,16 @@
+# coronet_kernels(target file...): compiles each file of src/kernels once for every instruction set, each in a namespace of
+# its own (CORONET_ISA), so that one binary serves every x86-64 CPU; src/kernels/dispatch.cpp chooses at run time.
+function(coronet_kernels target)
+  set(isas baseline avx2 avx512)
+  set(flags_baseline "")
+  set(flags_avx2 -march=x86-64-v3)
+  set(flags_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+  foreach(isa IN LISTS isas)
+    add_library(${target}_${isa} OBJECT ${ARGN})
+    target_include_directories(${target}_${isa} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_compile_definitions(${target}_${isa} PRIVATE CORONET_ISA=${isa})
+    target_compile_options(${target}_${isa} PRIVATE ${flags_${isa}} -O3)
+    target_link_libraries(${target}_${isa} PRIVATE coronet_flags)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_${isa}>)
+  endforeach()
+endfunction()

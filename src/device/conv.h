@@ -1,0 +1,61 @@
+// Convolution and its adjoint on rows, channels last, single-threaded, with the same one-chain rule as gemm.h.
+//
+// Each row holds a window of the image: the rows of a chunk have windows of one size, and the origin of row r's window is
+// an affine function of the row's start position. A dense row is the window that is the whole image at origin 0.
+#pragma once
+
+#include <vector>
+
+#include "device/gemm.h"
+#include "ops/operators.h"
+
+namespace coronet::device {
+
+/// Row r's window along one axis is [start[r] * scale + offset, + size); parts outside [0, extent) hold zeros.
+struct Span {
+  int scale = 0;
+  int offset = 0;
+  int size = 1;
+  [[nodiscard]] int origin(int start) const { return start * scale + offset; }
+  friend bool operator==(const Span&, const Span&) = default;
+};
+
+/// The window of a node's image that the rows of a chunk carry: row r is [y.size][x.size][channels], dense.
+struct Window {
+  Span y;
+  Span x;
+  friend bool operator==(const Window&, const Window&) = default;
+};
+
+/// A convolution with its weights packed for both directions in T.
+template <class T>
+class PackedConv {
+ public:
+  PackedConv() = default;
+  explicit PackedConv(const Conv& conv);
+  [[nodiscard]] const Conv& conv() const { return *conv_; }
+  [[nodiscard]] std::size_t bytes() const;
+
+  /// Y[rows][whole out image] = conv(X[rows][whole in image]) without bias (bias is added where `with_bias`).
+  void push(int rows, const T* x, T* y, bool with_bias) const;
+
+  /// U = or += conv^T(A): A is [rows] windows `out` of the output image, U is [rows] windows `in` of the input image.
+  /// start_y[r], start_x[r] are the rows' start positions. What falls outside window `in` is dropped; window entries outside
+  /// the image are read as zero (whatever they hold) and, with accumulate = false, written as zero.
+  void pull(int rows, const int* start_y, const int* start_x, const T* a, const Window& out, T* u,
+            const Window& in, bool accumulate) const;
+
+  /// The same window form of push: X is [rows] windows `in`, Y is [rows] windows `out`; entries of X outside its window or
+  /// outside the image count as zero; entries of Y outside the image are written as zero.
+  void push_window(int rows, const int* start_y, const int* start_x, const T* x, const Window& in, T* y,
+                   const Window& out, bool with_bias) const;
+
+ private:
+  const Conv* conv_ = nullptr;
+  // packed weights: forward taps, and the taps of each phase of the adjoint
+  struct Taps;
+  std::vector<PackedMatrix<T>> forward_;  // one per group
+  std::vector<PackedMatrix<T>> adjoint_;  // one per phase and group
+};
+
+}  // namespace coronet::device

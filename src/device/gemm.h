@@ -1,0 +1,58 @@
+// GEMM on the CPU behind one interface: C = A B or C += A B, with B (a weight) packed into panels.
+//
+// The default provider is Coronet's own kernel: every C[i][j] is one fused-multiply-add chain over k ascending, whatever
+// the number of rows in the call, the blocking, the instruction set or the thread. So rows can be dealt to threads and
+// ranks in any way and keep their bits. Calls are single-threaded: parallelism is over chunks of rows, above.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "ops/weight.h"
+
+namespace coronet::device {
+
+/// A row-major [rows, cols] weight seen as the B operand: B = W (K = rows, N = cols), or B = W^T (K = cols, N = rows).
+struct WeightView {
+  const Weight* weight = nullptr;
+  std::size_t offset = 0;  ///< first element inside the weight
+  int rows = 0;
+  int cols = 0;
+  bool transposed = false;
+
+  [[nodiscard]] int k() const { return transposed ? cols : rows; }
+  [[nodiscard]] int n() const { return transposed ? rows : cols; }
+};
+
+/// B in the kernel's panel order, in T; float64 weights are rounded to nearest for T = float.
+template <class T>
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  explicit PackedMatrix(const WeightView& view);
+  [[nodiscard]] int k() const { return k_; }
+  [[nodiscard]] int n() const { return n_; }
+  [[nodiscard]] bool empty() const { return panels_.empty(); }
+  [[nodiscard]] const T* panels() const { return panels_.data(); }
+  [[nodiscard]] std::size_t bytes() const { return panels_.size() * sizeof(T); }
+  /// Bytes that packing `view` would take.
+  static std::size_t bytes_for(const WeightView& view);
+
+ private:
+  int k_ = 0;
+  int n_ = 0;
+  std::vector<T> panels_;  // padded with zeros to whole panels
+};
+
+/// C[m, n] = A[m, k] B  (or += if accumulate); lda, ldc in elements; C may not overlap A.
+template <class T>
+void gemm(int m, const T* a, std::size_t lda, const PackedMatrix<T>& b, T* c, std::size_t ldc,
+          bool accumulate);
+
+/// The same, and the same bits, with B packed tile by tile into `scratch` on the way: for weights too large to be held twice.
+template <class T>
+void gemm(int m, const T* a, std::size_t lda, const WeightView& b, T* c, std::size_t ldc,
+          bool accumulate, std::vector<T>& scratch);
+
+}  // namespace coronet::device
