@@ -16,8 +16,9 @@ struct Signature {
   std::string element_type;  ///< "float32" or "float64"
 };
 
-/// Parses a query. Throws Error(kBadInput) with "line L, column C: ..." for what is malformed or does not fit the signature,
-/// Error(kUnsupported) (same form) for what is well-formed but outside the supported language. Nothing is ever dropped.
+/// Parses a query. Throws Error(kBadInput) with "line L, column C: ..." for what is malformed or
+/// does not fit the signature, Error(kUnsupported) (same form) for what is well-formed but outside
+/// the supported language. Nothing is ever dropped.
 Property parse_vnnlib(std::string_view text, const Signature& signature);
 
 /// Reads `path`, or `path`.gz where only that exists; gzip is recognised by its magic number.

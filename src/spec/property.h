@@ -1,4 +1,5 @@
-// What is asked: does a point exist that lies in a box and satisfies linear constraints over inputs and outputs?
+// What is asked: does a point exist that lies in a box and satisfies linear constraints over inputs
+// and outputs?
 #pragma once
 
 #include <string>
@@ -17,8 +18,9 @@ struct Term {
   double coefficient = 0;
 };
 
-/// sum inputs[k].coefficient * X_{inputs[k].index} + sum outputs[k].coefficient * Y_{...} + constant <= 0 (< 0 if strict).
-/// Terms are sorted by index, without duplicates or zero coefficients.
+/// sum inputs[k].coefficient * X_{inputs[k].index} + sum outputs[k].coefficient * Y_{...} +
+/// constant <= 0 (< 0 if strict). Terms are sorted by index, without duplicates or zero
+/// coefficients.
 struct Constraint {
   std::vector<Term> inputs;
   std::vector<Term> outputs;
@@ -26,7 +28,8 @@ struct Constraint {
   bool strict = false;
 };
 
-/// One way to violate the property: a point of the box at which ALL constraints hold. No constraint at all: any point does.
+/// One way to violate the property: a point of the box at which ALL constraints hold. No constraint
+/// at all: any point does.
 struct Clause {
   int box = 0;  ///< index into Property::boxes
   std::vector<Constraint> constraints;
@@ -34,8 +37,8 @@ struct Clause {
 
 /// A tensor of the query, for writing a counterexample in the query's own words.
 struct Variable {
-  std::string name;             ///< "X", "Y" in VNN-LIB 1.0
-  std::string type;             ///< as declared: "Real", "float32", ...
+  std::string name;              ///< "X", "Y" in VNN-LIB 1.0
+  std::string type;              ///< as declared: "Real", "float32", ...
   std::vector<long long> shape;  ///< [] is a scalar
 };
 

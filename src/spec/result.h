@@ -15,7 +15,8 @@ enum class Verdict {
   kTimeout,   ///< unknown because the time ran out
 };
 
-/// A point that satisfies the query, in the order of the ONNX tensors; every input is a float32 inside the box.
+/// A point that satisfies the query, in the order of the ONNX tensors; every input is a float32
+/// inside the box.
 struct Counterexample {
   std::vector<double> input;
   std::vector<double> output;  ///< by the double-precision evaluation of the graph as written
@@ -27,8 +28,9 @@ struct Phase {
 };
 
 struct ClauseReport {
-  double bound = 0;       ///< best proved lower bound of the clause's worst box; positive: refuted
-  std::string decided_by;  ///< "interval", "crown", "alpha", "branch", "input-split", "attack", "" if open
+  double bound = 0;  ///< best proved lower bound of the clause's worst box; positive: refuted
+  std::string
+      decided_by;  ///< "interval", "crown", "alpha", "branch", "input-split", "attack", "" if open
 };
 
 struct Result {
@@ -37,11 +39,12 @@ struct Result {
   Counterexample counterexample;
   std::vector<ClauseReport> clauses;  ///< one for each clause of the property
   std::vector<Phase> phases;
-  std::int64_t domains = 0;          ///< domains bounded by branch and bound
-  std::int64_t open_domains = 0;     ///< left open at the end
+  std::int64_t domains = 0;           ///< domains bounded by branch and bound
+  std::int64_t open_domains = 0;      ///< left open at the end
   std::int64_t unstable_neurons = 0;  ///< at the root
-  double best_attack = 0;            ///< least value of the attack's objective
-  std::map<std::string, std::uint64_t> memory;  ///< peak bytes by class: "weights", "rows", "domains", "resident"
+  double best_attack = 0;             ///< least value of the attack's objective
+  std::map<std::string, std::uint64_t>
+      memory;  ///< peak bytes by class: "weights", "rows", "domains", "resident"
 };
 
 }  // namespace coronet

@@ -1,0 +1,185 @@
+#include "io/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <limits>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace coronet {
+namespace {
+
+[[noreturn]] void fail(const std::string& path, const std::string& what) {
+  throw Error(ErrorKind::kBadInput, path + ": " + what);
+}
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+/// Closes the file it holds.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  [[nodiscard]] int number() const { return number_; }
+  /// Closes now; false if that failed (a full disk may show only here).
+  bool close() { return ::close(std::exchange(number_, -1)) == 0; }
+
+ private:
+  int number_;
+};
+
+std::string read_bytes(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0) fail(path, "cannot be opened: " + reason(errno));
+  struct stat status {};
+  const bool known = ::fstat(file.number(), &status) == 0 && S_ISREG(status.st_mode);
+  std::string bytes;
+  std::size_t used = 0;
+  // One byte more than the file has, so that its end is seen without growing.
+  bytes.resize(known ? static_cast<std::size_t>(status.st_size) + 1 : 1 << 16);
+  for (;;) {
+    if (used == bytes.size()) bytes.resize(2 * bytes.size());
+    const ssize_t got = ::read(file.number(), bytes.data() + used, bytes.size() - used);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(path, "cannot be read: " + reason(errno));
+    if (got == 0) break;
+    used += static_cast<std::size_t>(got);
+  }
+  bytes.resize(used);
+  return bytes;
+}
+
+bool is_gzip(const std::string& bytes) {
+  return bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b';
+}
+
+/// Ends the zlib stream it holds.
+struct Inflater {
+  z_stream stream{};
+
+  Inflater() {
+    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
+  }
+  ~Inflater() { inflateEnd(&stream); }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+};
+
+std::string unpack(const std::string& path, const std::string& packed) {
+  constexpr std::size_t kMost = std::numeric_limits<uInt>::max();
+  Inflater inflater;
+  z_stream& stream = inflater.stream;
+  std::string bytes(std::max<std::size_t>(4 * packed.size(), 1 << 12), '\0');
+  std::size_t read = 0;
+  std::size_t written = 0;
+  for (;;) {
+    if (written == bytes.size()) bytes.resize(2 * bytes.size());
+    // zlib counts in 32 bits
+    const auto in = static_cast<uInt>(std::min(packed.size() - read, kMost));
+    const auto out = static_cast<uInt>(std::min(bytes.size() - written, kMost));
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data() + read));
+    stream.avail_in = in;
+    stream.next_out = reinterpret_cast<Bytef*>(bytes.data() + written);
+    stream.avail_out = out;
+    const int result = inflate(&stream, Z_NO_FLUSH);
+    read += in - stream.avail_in;
+    written += out - stream.avail_out;
+    if (result == Z_STREAM_END) {
+      // Several packed files, one after another, are the packed form of all of them.
+      if (packed.size() - read < 2 || packed[read] != '\x1f' || packed[read + 1] != '\x8b') break;
+      inflateReset(&stream);
+    } else if (result == Z_MEM_ERROR) {
+      throw std::bad_alloc();
+    } else if (result != Z_OK && !(result == Z_BUF_ERROR && stream.avail_out == 0)) {
+      fail(path, read == packed.size() ? "the gzip file is cut short" : "the gzip file is corrupt");
+    }
+  }
+  // Blocks of zeros behind the packed data are padding; anything else would be dropped silently.
+  if (packed.find_first_not_of('\0', read) != std::string::npos) {
+    fail(path, "the gzip file is corrupt: there are other bytes behind its end");
+  }
+  bytes.resize(written);
+  return bytes;
+}
+
+void write_all(int file, const std::string& path, const std::string& bytes) {
+  for (std::size_t written = 0; written < bytes.size();) {
+    const ssize_t count = ::write(file, bytes.data() + written, bytes.size() - written);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(path, "cannot be written: " + reason(errno));
+    written += static_cast<std::size_t>(count);
+  }
+}
+
+// A device or a pipe cannot be replaced by a file: it is written to.
+bool is_special(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+}  // namespace
+
+std::string read_file(const std::string& path) {
+  std::error_code error;
+  const bool packed =
+      !std::filesystem::exists(path, error) && std::filesystem::exists(path + ".gz", error);
+  const std::string found = packed ? path + ".gz" : path;
+  try {
+    std::string bytes = read_bytes(found);
+    return is_gzip(bytes) ? unpack(found, bytes) : bytes;
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::kOutOfMemory, found + ": does not fit into memory");
+  } catch (const std::length_error&) {
+    throw Error(ErrorKind::kOutOfMemory, found + ": does not fit into memory");
+  }
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  if (is_special(path)) {
+    Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (file.number() < 0) fail(path, "cannot be opened: " + reason(errno));
+    write_all(file.number(), path, bytes);
+    return;
+  }
+  // Through a link, so that the link stays one.
+  std::error_code ignored;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
+  const std::string target = ignored ? path : real.string();
+  std::string temporary;
+  int number = -1;
+  for (int attempt = 0; number < 0 && attempt < 100; ++attempt) {
+    temporary = fmt::format("{}.{}.{}.tmp", target, ::getpid(), attempt);
+    number = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (number < 0 && errno != EEXIST) break;
+  }
+  if (number < 0) fail(path, "cannot be written: " + reason(errno));
+  Descriptor file(number);
+  try {
+    write_all(number, path, bytes);
+    if (!file.close()) fail(path, "cannot be written: " + reason(errno));
+    if (::rename(temporary.c_str(), target.c_str()) != 0) {
+      fail(path, "cannot be replaced: " + reason(errno));
+    }
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+}  // namespace coronet
