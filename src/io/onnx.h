@@ -1,4 +1,5 @@
-// ONNX models: the graph as written, its straightforward evaluation, and its lowering into the engine's graph.
+// ONNX models: the graph as written, its straightforward evaluation, and its lowering into the
+// engine's graph.
 #pragma once
 
 #include <memory>
@@ -11,7 +12,8 @@
 
 namespace coronet {
 
-/// An ONNX graph as written: nodes, initializers, shapes. Reading checks the file, not whether Coronet can analyse it.
+/// An ONNX graph as written: nodes, initializers, shapes. Reading checks the file, not whether
+/// Coronet can analyse it.
 class Model {
  public:
   /// Reads .onnx or .onnx.gz. Throws Error(kBadInput) for a malformed file.
@@ -29,17 +31,20 @@ class Model {
     std::string name;
     std::string op;
     std::vector<long long> shape;  ///< of its first output; empty where not known
-    std::string rule;              ///< what it is lowered into, e.g. "Dense (affine, exact)", "folded"; "" if unsupported
-    std::string problem;           ///< why it is not supported; "" if it is
+    std::string rule;  ///< what it is lowered into, e.g. "Dense (affine, exact)", "folded"; "" if
+                       ///< unsupported
+    std::string problem;  ///< why it is not supported; "" if it is
   };
   [[nodiscard]] std::vector<NodeInfo> nodes() const;
 
-  /// Evaluates the graph as written, every operation in double; x in the input tensor's row-major order.
+  /// Evaluates the graph as written, every operation in double; x in the input tensor's row-major
+  /// order.
   [[nodiscard]] std::vector<double> evaluate(std::span<const double> x) const;
 
-  /// Lowers into the engine's graph. Throws Error(kUnsupported) naming EVERY offending node, its operator, shape and reason.
-  /// Large float32 weights should not be held twice for long: the memory of a whole run on a 214 MB model must stay under
-  /// 600 MB, so the Model keeps its raw bytes once and the Graph its own copy once, nothing else.
+  /// Lowers into the engine's graph. Throws Error(kUnsupported) naming EVERY offending node, its
+  /// operator, shape and reason. Large float32 weights should not be held twice for long: the
+  /// memory of a whole run on a 214 MB model must stay under 600 MB, so the Model keeps its raw
+  /// bytes once and the Graph its own copy once, nothing else.
   [[nodiscard]] Graph lower() const;
 
  private:
@@ -48,7 +53,8 @@ class Model {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Evaluates the lowered graph in double, straightforwardly; x and result in the ONNX tensors' row-major order.
+/// Evaluates the lowered graph in double, straightforwardly; x and result in the ONNX tensors'
+/// row-major order.
 std::vector<double> evaluate(const Graph& graph, std::span<const double> x);
 
 /// Every ONNX operator that can be imported, sorted; from the same table that lowering uses.

@@ -1,7 +1,9 @@
-// The operators of the lowered graph: what an ONNX graph becomes (io/lower), and all that the engine knows.
+// The operators of the lowered graph: what an ONNX graph becomes (io/lower), and all that the
+// engine knows.
 //
-// Affine operators say how a value is mapped; elementwise operators how one number is. Everything else that ONNX has is
-// written with these (MaxPool by ReLU, BatchNormalization by Scale, Transpose, Slice and Concat by Select, ...).
+// Affine operators say how a value is mapped; elementwise operators how one number is. Everything
+// else that ONNX has is written with these (MaxPool by ReLU, BatchNormalization by Scale,
+// Transpose, Slice and Concat by Select, ...).
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,8 @@ namespace coronet {
 /// The network's one float input, `node.shape.size()` numbers.
 struct Input {};
 
-/// y = W u + bias, with W of shape [out, in], row-major; u is flat in its own (y, x, channel) order.
+/// y = W u + bias, with W of shape [out, in], row-major; u is flat in its own (y, x, channel)
+/// order.
 struct Dense {
   int in = 0;
   int out = 0;
@@ -49,7 +52,8 @@ struct Sum {
   std::vector<double> coefficient;  ///< [number of inputs]
 };
 
-/// y_i = concatenation(u_0, u_1, ...)[index[i]], or 0 where index[i] < 0; plus constant[i] where constant is not empty.
+/// y_i = concatenation(u_0, u_1, ...)[index[i]], or 0 where index[i] < 0; plus constant[i] where
+/// constant is not empty.
 struct Select {
   std::vector<std::int32_t> index;  ///< [size]
   std::vector<double> constant;     ///< [size] or empty
@@ -63,7 +67,8 @@ struct Sparse {
   std::vector<double> bias;          ///< [size]
 };
 
-/// max(u, 0) + negative_slope * min(u, 0), with 0 <= negative_slope < 1 (ReLU: 0; LeakyReLU otherwise).
+/// max(u, 0) + negative_slope * min(u, 0), with 0 <= negative_slope < 1 (ReLU: 0; LeakyReLU
+/// otherwise).
 struct Relu {
   double negative_slope = 0;
 };

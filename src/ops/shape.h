@@ -5,7 +5,8 @@
 
 namespace coronet {
 
-/// A node's value is `size()` numbers in the order (y, x, channel): channels last. A flat node is 1 x 1 x n.
+/// A node's value is `size()` numbers in the order (y, x, channel): channels last. A flat node is 1
+/// x 1 x n.
 struct Shape {
   int height = 1;
   int width = 1;

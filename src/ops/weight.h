@@ -1,4 +1,5 @@
-// The numbers of an affine operator, kept exactly as the model (or an exact folding in double) has them.
+// The numbers of an affine operator, kept exactly as the model (or an exact folding in double) has
+// them.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +7,9 @@
 
 namespace coronet {
 
-/// Exactly one of the two is filled: `f` where every value is a float32 of the model (products with a
-/// float32 are then exact in double), `d` where the model is float64 or constants were folded in double.
+/// Exactly one of the two is filled: `f` where every value is a float32 of the model (products with
+/// a float32 are then exact in double), `d` where the model is float64 or constants were folded in
+/// double.
 struct Weight {
   std::vector<float> f;
   std::vector<double> d;

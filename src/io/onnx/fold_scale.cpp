@@ -1,0 +1,140 @@
+// Scales move into the operators beside them.
+#include <algorithm>
+
+#include "io/onnx/fold.h"
+
+namespace coronet::importer {
+namespace {
+
+bool is_one(const Scale& s) {
+  return std::all_of(s.scale.begin(), s.scale.end(), [](double v) { return v == 1; });
+}
+
+bool no_shift(const Scale& s) {
+  return std::all_of(s.shift.begin(), s.shift.end(), [](double v) { return v == 0; });
+}
+
+/// weight[i] *= factor(i), in double.
+template <typename Factor>
+void multiply(Weight& weight, Factor factor) {
+  std::vector<double> product(weight.size());
+  for (std::size_t i = 0; i < product.size(); ++i) product[i] = weight.at(i) * factor(i);
+  weight.f = {};
+  weight.d = std::move(product);
+}
+
+/// `rows` rows of the weight, and the bias, follow the scale of the operator's output.
+void scale_rows(Weight& weight, std::vector<double>& bias, const Scale& s) {
+  const std::size_t period = s.scale.size();
+  const std::size_t width = weight.size() / bias.size();
+  if (!is_one(s)) multiply(weight, [&](std::size_t i) { return s.scale[i / width % period]; });
+  for (std::size_t r = 0; r < bias.size(); ++r)
+    bias[r] = bias[r] * s.scale[r % period] + s.shift[r % period];
+}
+
+/// The columns of the weight, of which `columns` in a row belong to input channels, follow the
+/// scale of the operator's input. `first(row)` is the input channel of a row's first column.
+template <typename First>
+void scale_columns(Weight& weight, std::vector<double>& bias, std::size_t columns, const Scale& s,
+                   First first) {
+  const std::size_t period = s.scale.size();
+  const std::size_t width = weight.size() / bias.size();
+  const auto channel = [&](std::size_t i) {
+    return (first(i / width) + i % width % columns) % period;
+  };
+  if (!no_shift(s)) {
+    for (std::size_t i = 0; i < weight.size(); ++i)
+      bias[i / width] += weight.at(i) * s.shift[channel(i)];
+  }
+  if (!is_one(s)) multiply(weight, [&](std::size_t i) { return s.scale[channel(i)]; });
+}
+
+bool padded(const Conv& c) {
+  const auto overruns = [](int in, int out, int stride, int dilation, int kernel, int pad) {
+    return (out - 1) * stride - pad + dilation * (kernel - 1) >= in;
+  };
+  return c.pad_top > 0 || c.pad_left > 0 ||
+         overruns(c.in.height, c.out.height, c.stride_h, c.dilation_h, c.kernel_h, c.pad_top) ||
+         overruns(c.in.width, c.out.width, c.stride_w, c.dilation_w, c.kernel_w, c.pad_left);
+}
+
+bool fold_into_previous(Node& before, const Scale& s) {
+  const std::size_t period = s.scale.size();
+  if (auto* dense = std::get_if<Dense>(&before.op)) {
+    scale_rows(dense->weight, dense->bias, s);
+    return true;
+  }
+  if (auto* conv = std::get_if<Conv>(&before.op)) {
+    if (period != 1 && period != conv->bias.size()) return false;
+    scale_rows(conv->weight, conv->bias, s);
+    return true;
+  }
+  if (auto* sparse = std::get_if<Sparse>(&before.op)) {
+    for (std::size_t r = 0; r < sparse->bias.size(); ++r) {
+      for (std::int64_t e = sparse->row[r]; e < sparse->row[r + 1]; ++e) {
+        sparse->value[static_cast<std::size_t>(e)] *= s.scale[r % period];
+      }
+      sparse->bias[r] = sparse->bias[r] * s.scale[r % period] + s.shift[r % period];
+    }
+    return true;
+  }
+  if (auto* scale = std::get_if<Scale>(&before.op)) {
+    const std::size_t longer = std::max(scale->scale.size(), period);
+    Scale both{std::vector<double>(longer), std::vector<double>(longer)};
+    for (std::size_t i = 0; i < longer; ++i) {
+      const std::size_t k = i % scale->scale.size();
+      both.scale[i] = scale->scale[k] * s.scale[i % period];
+      both.shift[i] = scale->shift[k] * s.scale[i % period] + s.shift[i % period];
+    }
+    *scale = std::move(both);
+    return true;
+  }
+  return false;
+}
+
+bool fold_into_next(const Scale& s, Node& after) {
+  if (auto* dense = std::get_if<Dense>(&after.op)) {
+    scale_columns(dense->weight, dense->bias, static_cast<std::size_t>(dense->in), s,
+                  [](std::size_t) { return std::size_t{0}; });
+    return true;
+  }
+  auto* conv = std::get_if<Conv>(&after.op);
+  if (!conv) return false;
+  const auto channels = static_cast<std::size_t>(conv->in.channels);
+  if (s.scale.size() != 1 && s.scale.size() != channels) return false;
+  // Padding is zero after the scale, so a shift must not reach it.
+  if (padded(*conv) && !no_shift(s)) return false;
+  const std::size_t each = channels / static_cast<std::size_t>(conv->groups);
+  const std::size_t rows = conv->bias.size() / static_cast<std::size_t>(conv->groups);
+  scale_columns(conv->weight, conv->bias, each, s,
+                [&](std::size_t row) { return row / rows * each; });
+  return true;
+}
+
+}  // namespace
+
+void fold_scales(Graph& graph) {
+  std::vector<std::vector<int>> readers = readers_of(graph);
+  for (std::size_t n = 1; n < graph.nodes.size(); ++n) {
+    const auto* scale = std::get_if<Scale>(&graph.nodes[n].op);
+    if (!scale) continue;
+    const int u = graph.nodes[n].inputs[0];
+    Node& before = graph.nodes[static_cast<std::size_t>(u)];
+    if (readers[static_cast<std::size_t>(u)].size() == 1 && fold_into_previous(before, *scale)) {
+      bypass(graph, static_cast<int>(n), u);
+      readers = readers_of(graph);
+    }
+  }
+  drop_dead(graph);
+  readers = readers_of(graph);
+  for (std::size_t n = graph.nodes.size(); n-- > 1;) {
+    const auto* scale = std::get_if<Scale>(&graph.nodes[n].op);
+    if (!scale || readers[n].size() != 1 || readers[n][0] < 0) continue;
+    if (!fold_into_next(*scale, graph.nodes[static_cast<std::size_t>(readers[n][0])])) continue;
+    bypass(graph, static_cast<int>(n), graph.nodes[n].inputs[0]);
+    readers = readers_of(graph);
+  }
+  drop_dead(graph);
+}
+
+}  // namespace coronet::importer
