@@ -1,7 +1,14 @@
-// Convolution and its adjoint on rows, channels last, single-threaded, with the same one-chain rule as gemm.h.
+// Convolution and its adjoint on rows, channels last, single-threaded, with the same one-chain rule
+// as gemm.h.
 //
-// Each row holds a window of the image: the rows of a chunk have windows of one size, and the origin of row r's window is
-// an affine function of the row's start position. A dense row is the window that is the whole image at origin 0.
+// Each row holds a window of the image: the rows of a chunk have windows of one size, and the
+// origin of row r's window is an affine function of the row's start position. A dense row is the
+// window that is the whole image at origin 0.
+//
+// Any windows give right results. Speed wants the rows' windows to lie alike: in.origin - stride *
+// out.origin the same for all rows, as for windows with in.scale == out.scale * stride, or whole
+// images (scale 0, offset 0, size = extent). A row's bits depend on its own numbers and windows
+// only (but for the sign of a zero where products underflow).
 #pragma once
 
 #include <vector>
@@ -11,7 +18,8 @@
 
 namespace coronet::device {
 
-/// Row r's window along one axis is [start[r] * scale + offset, + size); parts outside [0, extent) hold zeros.
+/// Row r's window along one axis is [start[r] * scale + offset, + size); parts outside [0, extent)
+/// hold zeros.
 struct Span {
   int scale = 0;
   int offset = 0;
@@ -20,7 +28,8 @@ struct Span {
   friend bool operator==(const Span&, const Span&) = default;
 };
 
-/// The window of a node's image that the rows of a chunk carry: row r is [y.size][x.size][channels], dense.
+/// The window of a node's image that the rows of a chunk carry: row r is
+/// [y.size][x.size][channels], dense.
 struct Window {
   Span y;
   Span x;
@@ -36,26 +45,56 @@ class PackedConv {
   [[nodiscard]] const Conv& conv() const { return *conv_; }
   [[nodiscard]] std::size_t bytes() const;
 
-  /// Y[rows][whole out image] = conv(X[rows][whole in image]) without bias (bias is added where `with_bias`).
+  /// Y[rows][whole out image] = conv(X[rows][whole in image]), the chains starting from the bias
+  /// where `with_bias`.
   void push(int rows, const T* x, T* y, bool with_bias) const;
 
-  /// U = or += conv^T(A): A is [rows] windows `out` of the output image, U is [rows] windows `in` of the input image.
-  /// start_y[r], start_x[r] are the rows' start positions. What falls outside window `in` is dropped; window entries outside
-  /// the image are read as zero (whatever they hold) and, with accumulate = false, written as zero.
+  /// U = or += conv^T(A): A is [rows] windows `out` of the output image, U is [rows] windows `in`
+  /// of the input image. start_y[r], start_x[r] are the rows' start positions. What falls outside
+  /// window `in` is dropped; window entries outside the image are read as zero (whatever they hold)
+  /// and, with accumulate = false, written as zero.
   void pull(int rows, const int* start_y, const int* start_x, const T* a, const Window& out, T* u,
             const Window& in, bool accumulate) const;
 
-  /// The same window form of push: X is [rows] windows `in`, Y is [rows] windows `out`; entries of X outside its window or
-  /// outside the image count as zero; entries of Y outside the image are written as zero.
-  void push_window(int rows, const int* start_y, const int* start_x, const T* x, const Window& in, T* y,
-                   const Window& out, bool with_bias) const;
+  /// The same window form of push: X is [rows] windows `in`, Y is [rows] windows `out`; entries of
+  /// X outside its window or outside the image count as zero; entries of Y outside the image are
+  /// written as zero.
+  void push_window(int rows, const int* start_y, const int* start_x, const T* x, const Window& in,
+                   T* y, const Window& out, bool with_bias) const;
 
  private:
+  // Along one axis, destination pixels to_step * q + to_base read the source pixels from_step * q +
+  // offset[t], which are multiplied by kernel column tap[t]. The adjoint of a convolution with
+  // stride s has s such phases, forward has one.
+  struct Axis {
+    int to_step = 1;
+    int to_base = 0;
+    int from_step = 1;
+    std::vector<int> offset;  // ascending
+    std::vector<int> tap;
+  };
+  // The destination pixels of one phase, for one group of channels, as an indirect GEMM.
+  struct Pass {
+    Axis y;
+    Axis x;
+    int group = 0;
+    bool merged = false;  // the taps of a kernel row read one contiguous run of the source
+    int pixels =
+        1;         // neighbouring destination pixels that share a row of the GEMM, to fill a vector
+    int span = 1;  // source pixels in a run
+    int run = 0;   // numbers in a run
+    PackedMatrix<T> weights;
+  };
+  struct Image;
+  class Runner;
+  void add_pass(std::vector<Pass>& passes, const Axis& y, const Axis& x, int group, bool adjoint);
+  static bool pixel_by_pixel(const Pass& pass, int rows, const Image& from, const Image& to);
+  static void run(const std::vector<Pass>& passes, int rows, const Image& from, const Image& to,
+                  bool load);
+
   const Conv* conv_ = nullptr;
-  // packed weights: forward taps, and the taps of each phase of the adjoint
-  struct Taps;
-  std::vector<PackedMatrix<T>> forward_;  // one per group
-  std::vector<PackedMatrix<T>> adjoint_;  // one per phase and group
+  std::vector<Pass> forward_;  // one per group
+  std::vector<Pass> adjoint_;  // one per phase and group
 };
 
 }  // namespace coronet::device

@@ -1,19 +1,27 @@
 // GEMM on the CPU behind one interface: C = A B or C += A B, with B (a weight) packed into panels.
 //
-// The default provider is Coronet's own kernel: every C[i][j] is one fused-multiply-add chain over k ascending, whatever
-// the number of rows in the call, the blocking, the instruction set or the thread. So rows can be dealt to threads and
-// ranks in any way and keep their bits. Calls are single-threaded: parallelism is over chunks of rows, above.
+// The default provider is Coronet's own kernel: every C[i][j] is one fused-multiply-add chain over
+// k ascending, whatever the number of rows in the call, the blocking, the instruction set or the
+// thread. So rows can be dealt to threads and ranks in any way and keep their bits. Calls are
+// single-threaded: parallelism is over chunks of rows, above.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <vector>
 
+#include "device/aligned.h"
 #include "ops/weight.h"
+
+namespace coronet::kernels {
+template <class T>
+struct GemmTable;
+}
 
 namespace coronet::device {
 
-/// A row-major [rows, cols] weight seen as the B operand: B = W (K = rows, N = cols), or B = W^T (K = cols, N = rows).
+/// A row-major [rows, cols] weight seen as the B operand: B = W (K = rows, N = cols), or B = W^T (K
+/// = cols, N = rows).
 struct WeightView {
   const Weight* weight = nullptr;
   std::size_t offset = 0;  ///< first element inside the weight
@@ -36,13 +44,16 @@ class PackedMatrix {
   [[nodiscard]] bool empty() const { return panels_.empty(); }
   [[nodiscard]] const T* panels() const { return panels_.data(); }
   [[nodiscard]] std::size_t bytes() const { return panels_.size() * sizeof(T); }
+  /// The kernels of the instruction set that the panels are laid out for.
+  [[nodiscard]] const kernels::GemmTable<T>& kernel() const { return *kernel_; }
   /// Bytes that packing `view` would take.
   static std::size_t bytes_for(const WeightView& view);
 
  private:
   int k_ = 0;
   int n_ = 0;
-  std::vector<T> panels_;  // padded with zeros to whole panels
+  const kernels::GemmTable<T>* kernel_ = nullptr;
+  AlignedVector<T> panels_;  // padded with zeros to whole or half panels
 };
 
 /// C[m, n] = A[m, k] B  (or += if accumulate); lda, ldc in elements; C may not overlap A.
@@ -50,7 +61,8 @@ template <class T>
 void gemm(int m, const T* a, std::size_t lda, const PackedMatrix<T>& b, T* c, std::size_t ldc,
           bool accumulate);
 
-/// The same, and the same bits, with B packed tile by tile into `scratch` on the way: for weights too large to be held twice.
+/// The same, and the same bits, with B packed tile by tile into `scratch` on the way: for weights
+/// too large to be held twice.
 template <class T>
 void gemm(int m, const T* a, std::size_t lda, const WeightView& b, T* c, std::size_t ldc,
           bool accumulate, std::vector<T>& scratch);
