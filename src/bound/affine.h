@@ -1,0 +1,74 @@
+// The affine kind of node: each operator says once how it maps rows forward (push), backward (pull)
+// and intervals.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "bound/extent.h"
+#include "graph/graph.h"
+
+namespace coronet::bound {
+
+/// How many bytes of weights may be kept in packed form; larger networks are packed tile by tile on
+/// each use.
+struct PackBudget {
+  std::size_t bytes = 0;
+  bool take(std::size_t wanted) {
+    if (wanted > bytes) return false;
+    bytes -= wanted;
+    return true;
+  }
+};
+
+/// y = sum_k M_k u_k + b. T is the arithmetic of rows (float or double); intervals are always
+/// double.
+template <class T>
+class Affine {
+ public:
+  virtual ~Affine() = default;
+
+  /// Can pull and push work on windows of this node's image? If not, its rows are always whole.
+  [[nodiscard]] virtual bool windowed() const { return false; }
+
+  /// The extent of input k that rows of extent `out` reach.
+  [[nodiscard]] virtual Extent reach(const Extent& out, int k) const = 0;
+
+  /// U_k = A M_k, or += : A is [rows][out.size()], U_k is [rows][in.size()] with `in` covering
+  /// reach(out, k).
+  virtual void pull(const RowSet& rows, const T* a, const Extent& out, int k, T* u,
+                    const Extent& in, bool accumulate) const = 0;
+
+  /// U_0 = sign[r] * row neuron[r] of M, without multiplying; false where this operator has no such
+  /// form.
+  virtual bool pull_selection(int count, const int* neuron, const T* sign, T* u) const {
+    return false;
+  }
+
+  /// Y = sum_k M_k X_k + b on extents, X_k = x[k] of extent in[k].
+  virtual void push(const RowSet& rows, const T* const* x, const Extent* const* in, T* y,
+                    const Extent& out) const = 0;
+
+  /// bias[r] += A_r . b
+  virtual void bias(const RowSet& rows, const T* a, const Extent& out, T* bias) const = 0;
+  /// b of one element
+  [[nodiscard]] virtual double bias_of(int element) const = 0;
+
+  /// y = M u + b for one point (a column of doubles), and y = |M| u (without b): what intervals and
+  /// magnitudes need.
+  virtual void apply(const double* const* u, double* y) const = 0;
+  virtual void apply_abs(const double* const* u, double* y) const = 0;
+
+  /// Upper bound of the number of products in any one sum of pull, bias and apply: the K of the
+  /// error analysis.
+  [[nodiscard]] virtual int terms() const = 0;
+
+  [[nodiscard]] virtual std::size_t bytes() const { return 0; }
+};
+
+/// nullptr for Input and the elementwise kinds.
+template <class T>
+std::unique_ptr<Affine<T>> make_affine(const Graph& graph, int node, PackBudget& budget);
+
+}  // namespace coronet::bound

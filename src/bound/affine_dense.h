@@ -1,0 +1,114 @@
+#pragma once
+
+#include "base/aligned.h"
+#include "bound/affine.h"
+#include "device/gemm.h"
+#include "device/vector.h"
+
+namespace coronet::bound {
+
+/// y = W u + b: pull is A W, push is X W^T.
+template <class T>
+class AffineDense final : public Affine<T> {
+ public:
+  AffineDense(const Dense& op, const Shape& in, PackBudget& budget) : op_(op), in_(in) {
+    const device::WeightView pull{&op.weight, 0, op.out, op.in, false};
+    const device::WeightView push{&op.weight, 0, op.out, op.in, true};
+    using Packed = device::PackedMatrix<T>;
+    if (budget.take(Packed::bytes_for(pull) + Packed::bytes_for(push))) {
+      pull_ = Packed(pull);
+      push_ = Packed(push);
+    }
+    bias_.assign(op.bias.begin(), op.bias.end());
+  }
+
+  Extent reach(const Extent&, int) const override { return Extent::all(in_); }
+
+  void pull(const RowSet& rows, const T* a, const Extent&, int, T* u, const Extent&,
+            bool accumulate) const override {
+    multiply(rows.count, a, op_.out, pull_, false, u, op_.in, accumulate);
+  }
+
+  bool pull_selection(int count, const int* neuron, const T* sign, T* u) const override {
+    for (int r = 0; r < count; ++r) {
+      T* row = u + static_cast<std::size_t>(r) * op_.in;
+      const std::size_t first = static_cast<std::size_t>(neuron[r]) * op_.in;
+      if (!op_.weight.f.empty()) {
+        const float* w = op_.weight.f.data() + first;
+        for (int i = 0; i < op_.in; ++i) row[i] = sign[r] * static_cast<T>(w[i]);
+      } else {
+        const double* w = op_.weight.d.data() + first;
+        for (int i = 0; i < op_.in; ++i) row[i] = sign[r] * static_cast<T>(w[i]);
+      }
+    }
+    return true;
+  }
+
+  void push(const RowSet& rows, const T* const* x, const Extent* const*, T* y,
+            const Extent&) const override {
+    multiply(rows.count, x[0], op_.in, push_, true, y, op_.out, false);
+    for (int r = 0; r < rows.count; ++r) {
+      T* row = y + static_cast<std::size_t>(r) * op_.out;
+      for (int j = 0; j < op_.out; ++j) row[j] += bias_[j];
+    }
+  }
+
+  void bias(const RowSet& rows, const T* a, const Extent&, T* bias) const override {
+    for (int r = 0; r < rows.count; ++r) {
+      bias[r] += device::dot(op_.out, a + static_cast<std::size_t>(r) * op_.out, bias_.data());
+    }
+  }
+  double bias_of(int element) const override { return op_.bias[element]; }
+
+  void apply(const double* const* u, double* y) const override { column(u[0], y, false); }
+  void apply_abs(const double* const* u, double* y) const override { column(u[0], y, true); }
+
+  int terms() const override { return op_.in + op_.out; }
+  std::size_t bytes() const override { return pull_.bytes() + push_.bytes(); }
+
+ private:
+  void multiply(int m, const T* a, int lda, const device::PackedMatrix<T>& packed, bool transposed,
+                T* c, int ldc, bool accumulate) const {
+    if (!packed.empty()) {
+      device::gemm(m, a, lda, packed, c, ldc, accumulate);
+    } else {
+      static thread_local std::vector<T> scratch;
+      device::gemm(m, a, lda, device::WeightView{&op_.weight, 0, op_.out, op_.in, transposed}, c,
+                   ldc, accumulate, scratch);
+    }
+  }
+
+  void column(const double* u, double* y, bool absolute) const {
+    const auto run = [&](const auto* weights) {
+      for (int j = 0; j < op_.out; ++j) {
+        const auto* w = weights + static_cast<std::size_t>(j) * op_.in;
+        double sum[8] = {};
+        int i = 0;
+        for (; i + 8 <= op_.in; i += 8) {
+          for (int k = 0; k < 8; ++k) {
+            const double v = w[i + k];
+            sum[k] += (absolute && v < 0 ? -v : v) * u[i + k];
+          }
+        }
+        for (; i < op_.in; ++i)
+          sum[0] += (absolute && w[i] < 0 ? -static_cast<double>(w[i]) : w[i]) * u[i];
+        double total =
+            ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+        y[j] = absolute ? total : total + op_.bias[j];
+      }
+    };
+    if (!op_.weight.f.empty()) {
+      run(op_.weight.f.data());
+    } else {
+      run(op_.weight.d.data());
+    }
+  }
+
+  const Dense& op_;
+  Shape in_;
+  device::PackedMatrix<T> pull_;
+  device::PackedMatrix<T> push_;
+  AlignedVector<T> bias_;
+};
+
+}  // namespace coronet::bound

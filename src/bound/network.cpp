@@ -1,0 +1,24 @@
+#include "bound/network.h"
+
+namespace coronet::bound {
+
+template <class T>
+Network<T>::Network(const Graph& graph, std::size_t pack_bytes) : graph_(&graph) {
+  PackBudget budget{pack_bytes};
+  for (int v = 0; v < static_cast<int>(graph.nodes.size()); ++v) {
+    affine_.push_back(make_affine<T>(graph, v, budget));
+    elementwise_.push_back(bound::elementwise(graph.nodes[v].op) ? 1 : 0);
+  }
+}
+
+template <class T>
+std::size_t Network<T>::bytes() const {
+  std::size_t total = 0;
+  for (const auto& op : affine_) total += op ? op->bytes() : 0;
+  return total;
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace coronet::bound

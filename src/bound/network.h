@@ -1,0 +1,37 @@
+// A graph made ready for rows of one arithmetic.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bound/affine.h"
+#include "bound/lines.h"
+#include "graph/graph.h"
+
+namespace coronet::bound {
+
+/// The affine nodes with their weights packed for T; refers to the graph, which must outlive it.
+template <class T>
+class Network {
+ public:
+  Network(const Graph& graph, std::size_t pack_bytes);
+  [[nodiscard]] const Graph& graph() const { return *graph_; }
+  [[nodiscard]] int nodes() const { return static_cast<int>(graph_->nodes.size()); }
+  /// nullptr for Input and elementwise nodes
+  [[nodiscard]] const Affine<T>* affine(int node) const { return affine_[node].get(); }
+  [[nodiscard]] bool elementwise(int node) const { return elementwise_[node]; }
+  [[nodiscard]] const std::vector<int>& inputs(int node) const {
+    return graph_->nodes[node].inputs;
+  }
+  [[nodiscard]] const Shape& shape(int node) const { return graph_->nodes[node].shape; }
+  [[nodiscard]] int size(int node) const { return graph_->nodes[node].shape.size(); }
+  /// bytes of packed weights
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  const Graph* graph_;
+  std::vector<std::unique_ptr<Affine<T>>> affine_;
+  std::vector<char> elementwise_;
+};
+
+}  // namespace coronet::bound

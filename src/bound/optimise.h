@@ -1,0 +1,61 @@
+// Bounding many rows of one node: alpha optimised per row in float32, the bound that counts pulled
+// in double with it.
+#pragma once
+
+#include <vector>
+
+#include "bound/context.h"
+#include "bound/engine.h"
+
+namespace coronet::bound {
+
+/// All that is known about a box so far. Lines exist for the elementwise nodes whose input has its
+/// final bounds.
+struct Root {
+  Bounds bounds;
+  Relaxation<float> relax32;
+  Relaxation<double> relax64;
+  Magnitudes magnitude;
+  bool timed_out = false;  ///< the deadline passed: bounds are sound but not all were tightened
+};
+
+/// Rows to be bounded; the fields of Rows that describe them, without state.
+struct RowList {
+  int node = 0;
+  std::vector<int> neuron;  ///< selection form, with sign
+  std::vector<float> sign;
+  AlignedVector<double> dense;   ///< or dense form [rows, size(node)]
+  AlignedVector<double> input;   ///< [rows, inputs] or empty
+  std::vector<double> constant;  ///< [rows] or empty
+
+  [[nodiscard]] int count(int size) const {
+    return neuron.empty() ? static_cast<int>(dense.size() / size) : static_cast<int>(neuron.size());
+  }
+};
+
+struct OptimiseSettings {
+  int iterations = 0;  ///< 0: the lines' own slopes (CROWN)
+  double lr = 0.2;
+  double decay = 0.98;
+  bool stop_positive = true;  ///< a row leaves as soon as its bound is positive
+  bool pairs = false;  ///< rows 2i and 2i + 1 are one neuron's: both leave when one is positive
+  double converged =
+      0;  ///< a row leaves when ten iterations gain less than this part of its gap to zero
+  bool keep_alpha = false;
+};
+
+struct RowBounds {
+  std::vector<double> bound;  ///< rigorous lower bounds; -inf where nothing is known
+  /// keep_alpha: the best lower slopes, [elementwise nodes of the plan][rows, extent]
+  std::vector<AlignedVector<float>> alpha;
+  bool timed_out = false;
+};
+
+RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
+                     const OptimiseSettings& settings);
+
+/// The rows [first, last) of the list as a batch of T.
+template <class T>
+Rows<T> make_rows(const Network<T>& net, const RowList& list, int first, int last, bool patches);
+
+}  // namespace coronet::bound

@@ -1,0 +1,75 @@
+#include "bound/plan.h"
+
+#include <algorithm>
+
+namespace coronet::bound {
+
+namespace {
+
+/// Input and elementwise nodes take any window; affine ones say.
+template <class T>
+bool windowed(const Network<T>& net, int v) {
+  return net.affine(v) == nullptr || net.affine(v)->windowed();
+}
+
+}  // namespace
+
+template <class T>
+Plan make_plan(const Network<T>& net, int start, bool patches, bool push_start) {
+  Plan plan;
+  plan.start = start;
+  const int n = start + 1;
+  plan.extent.resize(n);
+  plan.reached.assign(n, 0);
+  plan.push.assign(n, 0);
+  plan.consumers.assign(n, 0);
+
+  plan.extent[start] = Extent::all(net.shape(start));
+  if (patches && net.shape(start).image() && windowed(net, start)) {
+    plan.extent[start].window = {{1, 0, 1}, {1, 0, 1}};
+    plan.extent[start].whole = false;
+  }
+  plan.reached[start] = 1;
+  plan.push[start] = push_start ? 1 : 0;
+  for (int v = start; v >= 0; --v) {
+    if (!plan.reached[v]) continue;
+    plan.order.push_back(v);
+    const auto& inputs = net.inputs(v);
+    for (int k = 0; k < static_cast<int>(inputs.size()); ++k) {
+      const int u = inputs[k];
+      Extent reach =
+          tidy(net.elementwise(v) ? plan.extent[v] : net.affine(v)->reach(plan.extent[v], k));
+      // A reader may see the node as another image of the same numbers: windows would not mean the
+      // same.
+      if (!(reach.shape == net.shape(u))) reach = Extent::all(net.shape(u));
+      plan.extent[u] = plan.reached[u] ? tidy(cover(plan.extent[u], reach)) : reach;
+      if (!windowed(net, u)) plan.extent[u] = Extent::all(net.shape(u));
+      plan.reached[u] = 1;
+    }
+    if (net.elementwise(v)) {
+      plan.elementwise.push_back(v);
+      plan.kept += plan.extent[v].size();
+      plan.push[inputs[0]] = 1;
+    }
+    if (plan.push[v]) {
+      for (int u : inputs) {
+        plan.push[u] = 1;
+        ++plan.consumers[u];
+      }
+    }
+  }
+  // An elementwise node is computed by push where something needs its value, but its own input
+  // always is needed.
+  for (int v : plan.elementwise) {
+    if (!plan.push[v]) ++plan.consumers[net.inputs(v)[0]];
+  }
+  std::size_t widest = 0;
+  for (int v : plan.order) widest = std::max<std::size_t>(widest, plan.extent[v].size());
+  plan.passing = 3 * widest;
+  return plan;
+}
+
+template Plan make_plan(const Network<float>&, int, bool, bool);
+template Plan make_plan(const Network<double>&, int, bool, bool);
+
+}  // namespace coronet::bound

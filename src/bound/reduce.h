@@ -1,0 +1,34 @@
+// A smaller graph for the same box: hidden neurons that are always zero are taken out.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "bound/bounds.h"
+#include "graph/graph.h"
+
+namespace coronet::bound {
+
+/// A graph with the nodes of another one, some of them with fewer elements.
+struct Reduced {
+  Graph graph;
+  std::vector<std::vector<int>>
+      kept;  ///< [nodes] which elements of the original node remain, ascending
+
+  /// values of [size of the original node] -> those that remain
+  template <class Vector>
+  Vector select(int node, const Vector& values) const {
+    Vector out;
+    out.reserve(kept[node].size());
+    for (int i : kept[node]) out.push_back(values[i]);
+    return out;
+  }
+  [[nodiscard]] Bounds select(const Bounds& bounds) const;
+};
+
+/// Where dense layers meet in a ReLU that is never active (upper bound <= 0), its row and column
+/// carry nothing: the reduced graph computes exactly the same function on the box. Nothing, where
+/// less than a tenth of the weights would go.
+std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bounds);
+
+}  // namespace coronet::bound

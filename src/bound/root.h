@@ -1,0 +1,36 @@
+// Bounds of every node over one box: the root of every search.
+#pragma once
+
+#include <vector>
+
+#include "bound/optimise.h"
+
+namespace coronet::bound {
+
+enum class Method { kInterval, kCrown, kAlpha };
+Method method_of(const std::string& name);
+
+struct RootSettings {
+  Method method = Method::kAlpha;
+  int iterations = 100;      ///< of alpha, for each intermediate row
+  bool all_neurons = false;  ///< bound stable neurons by rows too (what `coronet bounds` shows)
+  const Bounds* known = nullptr;  ///< bounds of the same box from before: intersected
+};
+
+/// Bounds nodes in topological order: intervals first, then rows for what feeds an elementwise node
+/// and is not yet known to be stable; each row optimises its own alpha and throws it away. lo, hi
+/// in graph order.
+Root bound_root(Context& context, const std::vector<double>& lo, const std::vector<double>& hi,
+                const RootSettings& settings);
+
+/// The root that has these bounds: lines and magnitudes made from them, nothing tightened.
+Root restate(Context& context, Bounds bounds);
+
+/// Tightens node v's bounds by rows of both signs for the given neurons.
+void tighten(Context& context, Root& root, int v, const std::vector<int>& neurons,
+             const OptimiseSettings& settings);
+
+/// Unstable ReLUs of the bounds, over all nodes.
+std::int64_t count_unstable(const Graph& graph, const Bounds& bounds);
+
+}  // namespace coronet::bound

@@ -1,0 +1,226 @@
+// Dropping dead neurons: the smaller graph is the same function on the box.
+#include "bound/reduce.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "graphs.h"
+
+namespace coronet::bound {
+namespace {
+
+using test::Builder;
+using test::Engine;
+using test::Reference;
+using test::TestBox;
+
+Dense& dense_at(Graph& graph, int v) {
+  return std::get<Dense>(graph.nodes[static_cast<std::size_t>(v)].op);
+}
+
+Bounds bounds_of(const Graph& graph, const TestBox& box) {
+  const Engine engine(graph);
+  return interval_bounds(engine.net64, 1, box.lower, box.upper);
+}
+
+/// Makes every `each`-th neuron of dense layer v never active on boxes of a few units.
+void kill(Graph& graph, int v, int each) {
+  std::vector<double>& bias = dense_at(graph, v).bias;
+  for (std::size_t j = 0; j < bias.size(); j += static_cast<std::size_t>(each)) bias[j] = -1000;
+}
+
+/// Sampled points of the box give the same outputs, within the bounds that select() leaves.
+void expect_same(const Graph& graph, const Bounds& bounds, const Reduced& reduced,
+                 const TestBox& box, std::uint64_t seed) {
+  ASSERT_EQ(reduced.graph.nodes.size(), graph.nodes.size());
+  ASSERT_EQ(reduced.kept.size(), graph.nodes.size());
+  EXPECT_EQ(reduced.graph.input_order, graph.input_order);
+  EXPECT_EQ(reduced.graph.output_order, graph.output_order);
+  const Bounds fewer = reduced.select(bounds);
+  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
+    const Node& node = reduced.graph.nodes[v];
+    ASSERT_EQ(static_cast<std::size_t>(node.shape.size()), reduced.kept[v].size());
+    ASSERT_EQ(fewer.lo[v].size(), reduced.kept[v].size());
+    ASSERT_EQ(fewer.hi[v].size(), reduced.kept[v].size());
+    if (const auto* d = std::get_if<Dense>(&node.op)) {
+      const Node& from = reduced.graph.nodes[static_cast<std::size_t>(node.inputs[0])];
+      EXPECT_EQ(d->in, from.shape.size());
+      EXPECT_EQ(d->out, node.shape.size());
+      EXPECT_EQ(d->bias.size(), static_cast<std::size_t>(d->out));
+      EXPECT_EQ(d->weight.f.size() + d->weight.d.size(),
+                static_cast<std::size_t>(d->in) * static_cast<std::size_t>(d->out));
+    }
+  }
+  const Reference before(graph);
+  const Reference after(reduced.graph);
+  test::Draw draw(seed);
+  for (int s = 0; s < 100; ++s) {
+    const std::vector<double> x = box.point(draw);
+    const auto y = before.values(x);
+    const auto z = after.values(x);
+    for (std::size_t v = 0; v < y.size(); ++v) {
+      const auto expected = reduced.select(static_cast<int>(v), y[v]);
+      ASSERT_EQ(z[v].size(), expected.size());
+      for (std::size_t j = 0; j < expected.size(); ++j) {
+        EXPECT_NEAR(static_cast<double>(z[v][j]), static_cast<double>(expected[j]), 1e-12);
+        EXPECT_GE(z[v][j], fewer.lo[v][j]);
+        EXPECT_LE(z[v][j], fewer.hi[v][j]);
+      }
+    }
+  }
+}
+
+TEST(Reduce, SameFunctionOnTheBox) {
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(seed);
+    Graph graph = test::mlp(seed, 4, 3, 12, 3, 0, seed % 3 == 0);
+    for (const int v : {1, 3, 5}) kill(graph, v, 2 + static_cast<int>(seed + 1) % v);
+    test::Draw draw(seed);
+    const TestBox box(draw, 4, 0.5);
+    const Bounds bounds = bounds_of(graph, box);
+    const auto reduced = drop_dead_neurons(graph, bounds);
+    ASSERT_TRUE(reduced.has_value());
+    expect_same(graph, bounds, *reduced, box, seed);
+    for (const int v : {2, 4, 6}) {
+      const auto at = static_cast<std::size_t>(v);
+      EXPECT_LT(reduced->kept[at].size(), 12U);
+      EXPECT_EQ(reduced->kept[at], reduced->kept[at - 1]);
+    }
+    EXPECT_EQ(reduced->kept.front().size(), 4U);
+    EXPECT_EQ(reduced->kept.back().size(), 3U);
+  }
+}
+
+// A neuron of upper bound 0 is never active; one that reaches above it stays.
+TEST(Reduce, OnlyNeuronsThatAreNeverPositiveGo) {
+  const Graph graph = test::mlp(2, 2, 1, 4, 2);
+  Bounds bounds(graph, 1);
+  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
+    const auto n = static_cast<std::size_t>(graph.nodes[v].shape.size());
+    bounds.lo[v].assign(n, -1);
+    bounds.hi[v].assign(n, 1);
+  }
+  bounds.hi[1] = {0, 1e-300, -0.0, std::nan("")};
+  const auto reduced = drop_dead_neurons(graph, bounds);
+  ASSERT_TRUE(reduced.has_value());
+  EXPECT_EQ(reduced->kept[1], (std::vector<int>{1, 3}));
+  EXPECT_EQ(reduced->select(1, std::vector<int>{10, 11, 12, 13}), (std::vector<int>{11, 13}));
+}
+
+TEST(Reduce, ALayerThatIsDeadAltogether) {
+  for (const int dead : {1, 3, 5}) {
+    SCOPED_TRACE(dead);
+    Graph graph = test::mlp(static_cast<std::uint64_t>(dead), 3, 3, 8, 2);
+    kill(graph, dead, 1);
+    test::Draw draw(9);
+    const TestBox box(draw, 3, 1);
+    const Bounds bounds = bounds_of(graph, box);
+    const auto reduced = drop_dead_neurons(graph, bounds);
+    ASSERT_TRUE(reduced.has_value());
+    EXPECT_EQ(reduced->kept[static_cast<std::size_t>(dead)].size(), 1U);
+    expect_same(graph, bounds, *reduced, box, 4);
+  }
+}
+
+TEST(Reduce, SharedReluOfSeveralDenseLayers) {
+  Builder b(7);
+  const int x = b.input({1, 1, 3});
+  const int hidden = b.dense(x, 10);
+  const int r = b.relu(hidden);
+  b.sum({b.dense(r, 2), b.dense(r, 2)}, {1, -2});
+  Graph graph = b.finish();
+  kill(graph, hidden, 2);
+  test::Draw draw(1);
+  const TestBox box(draw, 3, 1);
+  const Bounds bounds = bounds_of(graph, box);
+  const auto reduced = drop_dead_neurons(graph, bounds);
+  ASSERT_TRUE(reduced.has_value());
+  expect_same(graph, bounds, *reduced, box, 3);
+}
+
+TEST(Reduce, NothingWhereItWouldNotBeTheSameOrNotWorthIt) {
+  struct Case {
+    std::string name;
+    std::function<int(Builder&)> build;  ///< the dense layer whose neurons are dead
+    int each = 1;
+  };
+  const std::vector<Case> cases = {{"LeakyReLU",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 8);
+                                      b.dense(b.relu(v, 0.1), 2);
+                                      return v;
+                                    }},
+                                   {"dense layer read elsewhere",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 8);
+                                      b.sum({b.dense(b.relu(v), 8), v}, {1, 1});
+                                      return v;
+                                    }},
+                                   {"two ReLUs of one dense layer",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 8);
+                                      b.sum({b.dense(b.relu(v), 2), b.dense(b.relu(v), 2)}, {1, 1});
+                                      return v;
+                                    }},
+                                   {"ReLU read by a sum too",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 8);
+                                      const int r = b.relu(v);
+                                      b.sum({b.dense(r, 8), r}, {1, 1});
+                                      return v;
+                                    }},
+                                   {"convolution reads it",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 16);
+                                      b.graph.nodes[static_cast<std::size_t>(v)].shape = {4, 4, 1};
+                                      b.dense(b.conv(b.relu(v), 2, test::square(2)), 2);
+                                      return v;
+                                    }},
+                                   {"selection reads it",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 8);
+                                      b.dense(b.select({b.relu(v)}, {1, 1, 8}, true), 2);
+                                      return v;
+                                    }},
+                                   {"ReLU is the output",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 8);
+                                      b.relu(v);
+                                      return v;
+                                    }},
+                                   {"sigmoid",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 8);
+                                      b.dense(b.sigmoid(v), 2);
+                                      return v;
+                                    }},
+                                   {"a twentieth",
+                                    [](Builder& b) {
+                                      const int v = b.dense(0, 20);
+                                      b.dense(b.relu(v), 2);
+                                      return v;
+                                    },
+                                    20}};
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    Builder b(5);
+    b.input({1, 1, 3});
+    const int v = c.build(b);
+    Graph graph = b.finish();
+    for (double& bias : dense_at(graph, v).bias) bias = 10;  // active, but for those killed
+    kill(graph, v, c.each);
+    const TestBox box = [] {
+      test::Draw draw(2);
+      return TestBox(draw, 3, 1);
+    }();
+    EXPECT_FALSE(drop_dead_neurons(graph, bounds_of(graph, box)).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace coronet::bound
