@@ -1,0 +1,172 @@
+#include "search/batch.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace coronet::search {
+
+Layout::Layout(const bound::Context& context, const bound::Root& root,
+               const std::vector<ClauseRows>& clauses)
+    : clauses_(&clauses),
+      output_(context.net32.nodes() - 1),
+      outputs_(context.net32.size(output_)),
+      inputs_(context.net32.size(0)) {
+  for (const ClauseRows& c : clauses) {
+    several_ |= c.count > 1;
+    any_input_ |= !c.input.empty();
+  }
+  free_.resize(output_ + 1);
+  const bound::Plan plan = make_plan(context.net32, output_, false);
+  for (int v : plan.elementwise) {
+    const auto& lines = root.relax32.lines[v];
+    if (!lines.relu) continue;
+    relus_.push_back(v);
+    for (int j = 0; j < lines.size; ++j) {
+      if (lines.free[j] > 0) free_[v].push_back(j);
+    }
+    free_total_ += free_[v].size();
+  }
+}
+
+template <class T>
+Batch<T> Layout::make(const bound::Root& root, int count, bool optimised) const {
+  Batch<T> batch;
+  bound::Rows<T>& rows = batch.rows;
+  rows.count = count;
+  rows.dense.resize(static_cast<std::size_t>(count) * outputs_);
+  if (any_input_) rows.input.resize(static_cast<std::size_t>(count) * inputs_);
+  rows.constant.resize(count);
+  rows.id.resize(count);
+  rows.splits.resize(output_ + 1);
+  rows.alpha.resize(output_ + 1);
+  batch.lambda.resize(count);
+  for (auto& s : rows.splits) s.resize(count);
+  for (int v : relus_) {
+    const std::size_t n = static_cast<std::size_t>(count) * root.relax32.lines[v].size;
+    rows.alpha[v].value.resize(n);
+    if (!optimised) continue;
+    rows.alpha[v].m.assign(n, T(0));
+    rows.alpha[v].v.assign(n, T(0));
+  }
+  return batch;
+}
+
+namespace {
+
+/// The row's linear form from its multipliers.
+template <class T>
+void write_form(const Layout& layout, Batch<T>& batch, int r, const float* lambda) {
+  const ClauseRows& clause = layout.clauses()[batch.rows.id[r]];
+  T* input = layout.any_input()
+                 ? batch.rows.input.data() + static_cast<std::size_t>(r) * layout.inputs()
+                 : nullptr;
+  batch.rows.constant[r] =
+      combine(clause, lambda, layout.outputs(), layout.inputs(),
+              batch.rows.dense.data() + static_cast<std::size_t>(r) * layout.outputs(), input);
+}
+
+}  // namespace
+
+template <class T>
+void Layout::put(const bound::Root& root, Batch<T>& batch, int r, const Domain& d) const {
+  bound::Rows<T>& rows = batch.rows;
+  rows.id[r] = d.clause;
+  write_form(*this, batch, r, d.lambda.empty() ? nullptr : d.lambda.data());
+  Lambda<T>& lambda = batch.lambda[r];
+  lambda.value.assign(d.lambda.begin(), d.lambda.end());
+  lambda.m.assign(d.lambda.size(), T(0));
+  lambda.v.assign(d.lambda.size(), T(0));
+  std::size_t at = 0;
+  for (int v : relus_) {
+    const auto& lines = root.relax32.lines[v];
+    T* alpha = rows.alpha[v].value.data() + static_cast<std::size_t>(r) * lines.size;
+    std::copy(lines.sl.begin(), lines.sl.end(), alpha);
+    for (int j : free_[v]) {
+      alpha[j] = std::max(static_cast<T>(d.alpha[at++]) / T(65535), static_cast<T>(lines.floor));
+    }
+  }
+  for (const Decision& s : d.decisions) {
+    rows.splits[s.node][r].push_back(
+        {s.neuron, static_cast<T>(s.sign), static_cast<T>(s.beta), T(0), T(0)});
+  }
+}
+
+template <class T>
+Domain Layout::get(const Batch<T>& batch, int r, double bound) const {
+  const bound::Rows<T>& rows = batch.rows;
+  Domain d;
+  d.clause = rows.id[r];
+  d.bound = static_cast<float>(bound);
+  d.lambda.assign(batch.lambda[r].value.begin(), batch.lambda[r].value.end());
+  d.alpha.reserve(free_total_);
+  for (int v : relus_) {
+    const std::size_t n = rows.alpha[v].value.size() / rows.count;
+    const T* alpha = rows.alpha[v].value.data() + r * n;
+    for (int j : free_[v])
+      d.alpha.push_back(static_cast<std::uint16_t>(alpha[j] * T(65535) + T(0.5)));
+    for (const bound::Split<T>& s : rows.splits[v][r]) {
+      d.decisions.push_back({v, s.neuron, static_cast<float>(s.sign), static_cast<float>(s.beta)});
+    }
+  }
+  return d;
+}
+
+Domain Layout::root_domain(const bound::Root& root, int clause, double bound,
+                           std::vector<float> lambda,
+                           const std::vector<AlignedVector<float>>& alpha) const {
+  Domain d;
+  d.clause = clause;
+  d.bound = static_cast<float>(bound);
+  if ((*clauses_)[clause].count > 1) d.lambda = std::move(lambda);
+  d.alpha.reserve(free_total_);
+  for (int v : relus_) {
+    for (int j : free_[v]) {
+      const float a = alpha.empty() || alpha[v].empty() ? root.relax32.lines[v].sl[j] : alpha[v][j];
+      d.alpha.push_back(static_cast<std::uint16_t>(a * 65535.0F + 0.5F));
+    }
+  }
+  return d;
+}
+
+template Batch<float> Layout::make(const bound::Root&, int, bool) const;
+template Batch<double> Layout::make(const bound::Root&, int, bool) const;
+template void Layout::put(const bound::Root&, Batch<float>&, int, const Domain&) const;
+template void Layout::put(const bound::Root&, Batch<double>&, int, const Domain&) const;
+template Domain Layout::get(const Batch<float>&, int, double) const;
+template Domain Layout::get(const Batch<double>&, int, double) const;
+
+void step_lambda(const Layout& layout, const bound::Pass<float>& pass, Batch<float>& batch,
+                 const AlignedVector<float>& value, const kernels::AdamStep<float>& step) {
+  std::vector<float> x(layout.inputs());
+  for (int r = 0; r < batch.rows.count; ++r) {
+    Lambda<float>& lambda = batch.lambda[r];
+    if (lambda.value.empty()) continue;
+    const ClauseRows& clause = layout.clauses()[batch.rows.id[r]];
+    const float* y = value.data() + static_cast<std::size_t>(r) * layout.outputs();
+    if (!clause.input.empty()) pass.minimizer(batch.rows, r, x.data());
+    float sum = 0;
+    for (int i = 0; i < clause.count; ++i) {
+      double g = clause.constant[i];
+      const double* c = clause.output.data() + static_cast<std::size_t>(i) * layout.outputs();
+      for (int j = 0; j < layout.outputs(); ++j) g += c[j] * y[j];
+      if (!clause.input.empty()) {
+        const double* h = clause.input.data() + static_cast<std::size_t>(i) * layout.inputs();
+        for (int j = 0; j < layout.inputs(); ++j) g += h[j] * x[j];
+      }
+      float& m = lambda.m[i];
+      float& v = lambda.v[i];
+      m = step.beta1 * m + (1 - step.beta1) * static_cast<float>(g);
+      v = step.beta2 * v + (1 - step.beta2) * static_cast<float>(g * g);
+      float& l = lambda.value[i];
+      l = std::max(0.0F, l + step.rate * m / (std::sqrt(v * step.inv_scale2) + step.epsilon));
+      sum += l;
+    }
+    // Only the direction of lambda counts: it is kept on the simplex, lest the bound shrink to 0
+    // with it.
+    for (float& l : lambda.value)
+      l = sum > 1e-6F ? l / sum : 1.0F / static_cast<float>(clause.count);
+    write_form(layout, batch, r, lambda.value.data());
+  }
+}
+
+}  // namespace coronet::search

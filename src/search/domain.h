@@ -1,0 +1,34 @@
+// A sub-problem of branch and bound over ReLUs: kilobytes, not the bounds of all layers.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace coronet::search {
+
+/// One neuron's phase: its pre-activation is >= 0 (sign 1) or <= 0 (sign -1), with the multiplier
+/// that its parent found.
+struct Decision {
+  int node = 0;  ///< the elementwise node
+  int neuron = 0;
+  float sign = 1;
+  float beta = 0;
+};
+
+struct Domain {
+  int clause = 0;  ///< index into the search's clauses
+  float bound = 0;
+  std::vector<float>
+      lambda;  ///< multipliers of the clause's constraints, sum 1; empty where it has one
+  std::vector<Decision> decisions;
+  std::vector<std::uint16_t> alpha;  ///< lower slopes of the root's unstable neurons, 1 = 65535
+  int split_node = -1;               ///< what to split next; -1: nothing is left to split
+  int split_neuron = -1;
+
+  [[nodiscard]] std::size_t bytes() const {
+    return sizeof(Domain) + lambda.capacity() * sizeof(float) +
+           decisions.capacity() * sizeof(Decision) + alpha.capacity() * sizeof(std::uint16_t);
+  }
+};
+
+}  // namespace coronet::search

@@ -1,0 +1,19 @@
+// Branch and bound over the input box, for networks with few inputs: each domain is a box with
+// bounds of its own.
+#pragma once
+
+#include "bound/context.h"
+#include "search/oracle.h"
+#include "search/relu_branch.h"
+#include "search/spec.h"
+
+namespace coronet::search {
+
+/// Splits the boxes of the clauses until every clause is refuted on all of its box, the oracle is
+/// satisfied, or time or memory runs out. Everything is computed in double with rigorous margins.
+/// Complete in the limit only: a property that holds with equality somewhere is never decided.
+BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>& clauses,
+                          const std::vector<GraphBox>& boxes, Oracle& oracle,
+                          const Deadline& deadline, std::size_t memory_bytes);
+
+}  // namespace coronet::search

@@ -1,0 +1,159 @@
+#include "search/leaf.h"
+
+#include <cmath>
+#include <coin/ClpSimplex.hpp>
+#include <coin/CoinPackedMatrix.hpp>
+#include <coin/CoinPackedVector.hpp>
+
+#include "search/combine.h"
+
+namespace coronet::search {
+
+namespace {
+
+using bound::Pass;
+using bound::Plan;
+using bound::Rows;
+
+/// Over the domain, all rows are affine functions of the input: coefficients [inputs] and a
+/// constant each.
+struct AffineForms {
+  std::vector<std::vector<double>> a;
+  std::vector<double> constant;
+};
+
+std::vector<std::vector<std::vector<bound::Split<double>>>> splits_of(const Domain& domain,
+                                                                      int nodes, int rows) {
+  std::vector<std::vector<std::vector<bound::Split<double>>>> splits(nodes);
+  for (auto& s : splits) s.resize(rows);
+  for (const Decision& d : domain.decisions) {
+    for (int r = 0; r < rows; ++r) {
+      splits[d.node][r].push_back({d.neuron, d.sign, 0, 0, 0});
+    }
+  }
+  return splits;
+}
+
+void forms_of(const bound::Context& context, const bound::Root& root, const Plan& plan,
+              Rows<double>& rows, bound::Workspace<double>& space, AffineForms& forms) {
+  Pass<double> pass(context.net64, root.relax64, plan, space);
+  std::vector<double> bound;
+  pass.pull(rows, true, bound);
+  const int n = context.net64.size(0);
+  for (int r = 0; r < rows.count; ++r) {
+    std::vector<double> a(pass.input_a(r), pass.input_a(r) + n);
+    double least = 0;
+    for (int i = 0; i < n; ++i) {
+      least += a[i] * (a[i] >= 0 ? root.relax64.lo[i] : root.relax64.hi[i]);
+    }
+    forms.a.push_back(std::move(a));
+    forms.constant.push_back(bound[r] - least);
+  }
+}
+
+}  // namespace
+
+LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
+                        const ClauseRows& clause, const Domain& domain, Oracle& oracle,
+                        bound::Workspace<double>& space) {
+  const int inputs = context.net64.size(0);
+  const int output = context.net64.nodes() - 1;
+  const int splits = static_cast<int>(domain.decisions.size());
+  AffineForms forms;
+  const Plan plan = make_plan(context.net64, output, false);
+  {
+    Rows<double> rows;
+    rows.count = clause.count;
+    rows.dense = clause.output;
+    rows.input = clause.input;
+    rows.constant = clause.constant;
+    rows.splits = splits_of(domain, output + 1, clause.count);
+    forms_of(context, root, plan, rows, space, forms);
+  }
+  for (const Decision& d : domain.decisions) {
+    const int u = context.net64.inputs(d.node)[0];
+    const Plan to_u = make_plan(context.net64, u, false);
+    Rows<double> rows;
+    rows.count = 1;
+    rows.selection = true;
+    rows.neuron = {d.neuron};
+    rows.sign = {1.0};
+    rows.splits = splits_of(domain, output + 1, 1);
+    forms_of(context, root, to_u, rows, space, forms);
+  }
+
+  // Variables x and t: minimise t subject to f_i(x) <= t and sign_j z_j(x) >= 0.
+  ClpSimplex lp;
+  lp.setLogLevel(0);
+  const int columns = inputs + 1;
+  const int count = clause.count + splits;
+  CoinPackedMatrix matrix(false, 0, 0);
+  matrix.setDimensions(0, columns);
+  std::vector<double> row_lower(count, -COIN_DBL_MAX);
+  std::vector<double> row_upper(count, COIN_DBL_MAX);
+  for (int r = 0; r < count; ++r) {
+    CoinPackedVector row;
+    for (int i = 0; i < inputs; ++i) {
+      if (forms.a[r][i] != 0) row.insert(i, forms.a[r][i]);
+    }
+    if (r < clause.count) {
+      row.insert(inputs, -1.0);
+      row_upper[r] = -forms.constant[r];
+    } else if (domain.decisions[r - clause.count].sign > 0) {
+      row_lower[r] = -forms.constant[r];
+    } else {
+      row_upper[r] = -forms.constant[r];
+    }
+    matrix.appendRow(row);
+  }
+  std::vector<double> lower(columns, -COIN_DBL_MAX);
+  std::vector<double> upper(columns, COIN_DBL_MAX);
+  for (int i = 0; i < inputs; ++i) {
+    lower[i] = root.relax64.lo[i];
+    upper[i] = root.relax64.hi[i];
+  }
+  std::vector<double> objective(columns, 0.0);
+  objective[inputs] = 1;
+  lp.loadProblem(matrix, lower.data(), upper.data(), objective.data(), row_lower.data(),
+                 row_upper.data());
+  lp.setMaximumSeconds(std::max(0.01, context.deadline.left()));
+  lp.dual();
+
+  Domain proof = domain;
+  proof.lambda.assign(clause.count, 0.0F);
+  const double* dual = nullptr;
+  if (lp.isProvenPrimalInfeasible()) {
+    dual = lp.infeasibilityRay();
+  } else {
+    dual = lp.getRowPrice();
+  }
+  bool refuted = false;
+  if (dual != nullptr) {
+    // The sign of a ray differs between versions; both are tried, since the pull alone decides.
+    for (const double sign : {1.0, -1.0}) {
+      for (int i = 0; i < clause.count; ++i) {
+        proof.lambda[i] = static_cast<float>(std::max(0.0, -sign * dual[i]));
+      }
+      for (int j = 0; j < splits; ++j) {
+        Decision& d = proof.decisions[j];
+        d.beta = static_cast<float>(std::max(0.0, sign * d.sign * dual[clause.count + j]));
+      }
+      if (rigorous_bound(context, root, clause, proof, plan, space) > 0) {
+        refuted = true;
+        break;
+      }
+    }
+    if (lp.isProvenPrimalInfeasible()) delete[] dual;
+  }
+  if (refuted) return LeafOutcome::kRefuted;
+  if (lp.isProvenOptimal()) {
+    std::vector<float> x(inputs);
+    const double* solution = lp.getColSolution();
+    for (int i = 0; i < inputs; ++i) x[i] = static_cast<float>(solution[i]);
+    oracle.offer(clause.clause, x.data());
+    if (oracle.best()) return LeafOutcome::kViolated;
+  }
+  return LeafOutcome::kUndecided;
+}
+
+}  // namespace coronet::search

@@ -1,0 +1,18 @@
+// One query from start to verdict: attack, incomplete bounds, branch and bound.
+#pragma once
+
+#include "base/options.h"
+#include "base/progress.h"
+#include "graph/graph.h"
+#include "search/oracle.h"
+#include "spec/property.h"
+#include "spec/result.h"
+
+namespace coronet::search {
+
+/// `evaluate` is the network as written, in double: the judge of counterexamples. Throws Error
+/// where a setting is malformed.
+Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
+              const Options& options, Tracer& tracer);
+
+}  // namespace coronet::search
