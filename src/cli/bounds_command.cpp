@@ -1,0 +1,164 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/resources.h"
+#include "bound/root.h"
+#include "cli/bounds_report.h"
+#include "cli/bounds_rows.h"
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/options_cli.h"
+#include "cli/query_files.h"
+#include "cli/streams.h"
+#include "cli/written_network.h"
+#include "io/file.h"
+#include "io/vnnlib.h"
+#include "search/spec.h"
+
+namespace coronet::cli {
+
+namespace {
+
+struct BoundsArguments {
+  std::vector<std::string> files;
+  std::string rows = "property";
+  std::string json_file;
+  std::string npz_file;
+  int box = -1;
+  Options options;
+};
+
+constexpr const char* kFooter = R"(
+Methods, from fast and loose to slow and tight:
+  interval   each node from the one before it
+  crown      linear relaxations, substituted back to the input
+  alpha      the same with optimised slopes, --iterations for each neuron
+
+Examples:
+  coronet bounds net.onnx property.vnnlib --method interval
+  coronet bounds net.onnx property.vnnlib --method alpha --iterations 20 --npz bounds.npz
+)";
+
+/// As in the search: packed weights up to this size are kept.
+constexpr std::size_t kPackBytes = std::size_t{48} << 20;
+
+int choose_box(const Property& property, int wanted) {
+  const int boxes = static_cast<int>(property.boxes.size());
+  if (boxes == 0) throw Error(ErrorKind::kBadInput, "the property's input region is empty");
+  if (wanted < 0 && boxes > 1) {
+    throw Error(
+        ErrorKind::kBadInput,
+        fmt::format("the property has {} boxes: choose one with --box 0 to {}", boxes, boxes - 1));
+  }
+  if (wanted >= boxes) {
+    throw Error(ErrorKind::kBadInput, fmt::format("--box {}: the property has {}", wanted, boxes));
+  }
+  return std::max(wanted, 0);
+}
+
+/// The class that the network gives to the middle of the box.
+int label_of(WrittenNetwork& written, const Box& box) {
+  std::vector<double> x(box.lower.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = box.lower[i] / 2 + box.upper[i] / 2;
+  const std::vector<double> y = written.evaluate(x);
+  return static_cast<int>(std::max_element(y.begin(), y.end()) - y.begin());
+}
+
+int bounds(const BoundsArguments& arguments) {
+  const Options& options = arguments.options;
+  const QueryFiles files = query_files(arguments.files, {});
+  WrittenNetwork written(files.networks.front().path);
+  const Graph graph = written.model().lower();
+  const Property property = read_vnnlib(files.property, written.model().signature());
+  const int b = choose_box(property, arguments.box);
+  check_import(written.model(), graph, options.seed, &property.boxes[b]);
+  Forms forms = arguments.rows == "label" ? label_forms(graph, label_of(written, property.boxes[b]))
+                                          : property_forms(graph, property, b);
+  written.release_if_large(graph);
+
+  const bound::Network<float> net32(graph, kPackBytes);
+  const bound::Network<double> net64(graph, kPackBytes);
+  Workers workers(options.threads);
+  const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);
+  Tracer silent;
+  bound::Context context(net32, net64, options, workers, deadline, silent);
+  // The box of the decimals as written: the doubles nearest to them, widened by one unit.
+  search::GraphBox box = search::make_graph_box(graph, property.boxes[b]);
+  for (double& x : box.lower) x = bound::down(x);
+  for (double& x : box.upper) x = bound::up(x);
+  bound::RootSettings settings;
+  settings.method = bound::method_of(options.method);
+  settings.iterations = options.iterations;
+  settings.all_neurons = true;
+
+  const double begin = elapsed_seconds();
+  const bound::Root root = bound::bound_root(context, box.lower, box.upper, settings);
+  const double middle = elapsed_seconds();
+  bound_forms(context, root, settings.method, forms);
+  const BoundsReport report{graph,
+                            root.bounds,
+                            std::move(forms.rows),
+                            b,
+                            middle - begin,
+                            elapsed_seconds() - middle,
+                            root.timed_out || deadline.passed()};
+  bool good = say(bounds_table(report));
+  if (!arguments.json_file.empty()) {
+    write_file(arguments.json_file, bounds_json(report, options,
+                                                {{"network", files.networks.front().path},
+                                                 {"property", files.property},
+                                                 {"version", CORONET_VERSION}}));
+  }
+  if (!arguments.npz_file.empty()) save_npz(report, arguments.npz_file);
+  if (!good) throw Error(ErrorKind::kBadInput, "standard output cannot be written");
+  if (report.timed_out) {
+    complain(
+        "coronet: the time ran out: the bounds are sound, but not all are as tight as asked for\n");
+    return kTimeout;
+  }
+  return kDecided;
+}
+
+}  // namespace
+
+void add_bounds(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand(
+      "bounds", "bounds of every node over the property's box, and of the property's constraints");
+  auto arguments = std::make_shared<BoundsArguments>();
+  arguments->options.method = "crown";
+  command->add_option("FILES", arguments->files, "network and property, in either order")
+      ->required()
+      ->type_name("");
+  command
+      ->add_option(
+          "--rows", arguments->rows,
+          "what else to bound: the constraints of the property, or label: the margins of the "
+          "class of the box's middle over all others")
+      ->check(CLI::IsMember({"property", "label"}))
+      ->type_name("WORD")
+      ->capture_default_str();
+  command->add_option("--box", arguments->box, "which of the property's boxes, from 0")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  command->add_option("--json", arguments->json_file, "write all bounds as JSON")
+      ->type_name("FILE");
+  command->add_option("--npz", arguments->npz_file, "write all bounds for numpy.load")
+      ->type_name("FILE");
+  add_options(*command, arguments->options, {"limits", "bounds"});
+  command->footer(kFooter);
+  command->callback([arguments, command, &exit_code] {
+    // One number serves nodes and rows unless both are given.
+    if (command->count("--spec-iterations") == 0) {
+      arguments->options.spec_iterations = arguments->options.iterations;
+    }
+    exit_code = bounds(*arguments);
+  });
+}
+
+}  // namespace coronet::cli

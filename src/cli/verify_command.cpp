@@ -1,0 +1,161 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+#include "base/resources.h"
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/options_cli.h"
+#include "cli/progress_line.h"
+#include "cli/query_files.h"
+#include "cli/report.h"
+#include "cli/streams.h"
+#include "cli/watchdog.h"
+#include "cli/written_network.h"
+#include "io/vnnlib.h"
+#include "search/verify.h"
+
+namespace coronet::cli {
+
+namespace {
+
+struct VerifyArguments {
+  std::vector<std::string> files;
+  std::vector<std::string> networks;
+  std::string progress = "auto";
+  ReportSettings report;
+  Options options;
+};
+
+constexpr const char* kFooter = R"(
+The first line of standard output is the verdict:
+  unsat      no input satisfies the query: for the usual robustness query, the property holds
+  sat        one does; it follows in VNN-LIB's form
+  unknown    neither was found; the reason is on standard error and in the JSON result
+  timed-out  the time ran out first ("timeout" in the result file, as VNN-COMP has it)
+
+Exit codes: 0 sat or unsat, 1 internal error, 2 bad input, 3 unsupported, 4 out of memory,
+10 unknown, 11 timed out.
+
+Examples:
+  coronet verify net.onnx property.vnnlib --timeout 60
+  coronet verify query.vnnlib --network N=net.onnx --timeout 60 --result out.txt
+  coronet verify net.onnx.gz property.vnnlib.gz --json out.json --progress json
+  coronet verify net.onnx property.vnnlib --branch none      # only what the bounds prove
+)";
+
+/// Is this the network that the query declares? Only VNN-LIB 2 names it.
+void check_names(const std::vector<NamedModel>& networks, const Property& property) {
+  const std::string& declared = property.network;
+  if (networks.size() > 1) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("the query has one network{}, but --network is given {} times",
+                            declared.empty() ? "" : ", " + declared, networks.size()));
+  }
+  const std::string& given = networks.front().name;
+  if (!declared.empty() && !given.empty() && given != declared) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--network {}=...: the query's network is called {}", given, declared));
+  }
+}
+
+Result verify_files(const QueryFiles& files, const Options& options, Report& report,
+                    Tracer& tracer) {
+  WrittenNetwork written(files.networks.front().path);
+  const Graph graph = written.model().lower();
+  const Property& property = report.keep(read_vnnlib(files.property, written.model().signature()));
+  check_names(files.networks, property);
+  check_import(written.model(), graph, options.seed,
+               property.boxes.empty() ? nullptr : property.boxes.data());
+  written.release_if_large(graph);
+  const double loaded = elapsed_seconds();
+  Result result = search::verify(
+      graph, property, [&](const std::vector<double>& x) { return written.evaluate(x); }, options,
+      tracer);
+  result.phases.insert(result.phases.begin(), {"load", loaded});
+  return result;
+}
+
+int verify(const VerifyArguments& arguments) {
+  QueryFiles files;
+  std::string problem;
+  try {
+    files = query_files(arguments.files, arguments.networks);
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  ReportSettings settings = arguments.report;
+  settings.property = files.property;
+  if (!files.networks.empty()) settings.network = files.networks.front().path;
+  ProgressLine progress(settings.quiet ? ProgressStyle::kNone : progress_style(arguments.progress));
+  Report report(settings, arguments.options, progress);
+  if (!problem.empty()) return report.failed(ErrorKind::kBadInput, problem);
+
+  const Watchdog watchdog(arguments.options, report, progress);
+  try {
+    return report.decided(verify_files(files, arguments.options, report, progress));
+  } catch (const Error& error) {
+    return report.failed(error.kind(), error.what());
+  } catch (const std::bad_alloc&) {
+    return report.failed(
+        ErrorKind::kOutOfMemory,
+        arguments.options.memory_gib > 0
+            ? fmt::format("an allocation went beyond --memory-gib {}", arguments.options.memory_gib)
+            : "an allocation failed");
+  } catch (const std::exception& error) {
+    return report.failed(ErrorKind::kInternal, error.what());
+  }
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand(
+      "verify", "decide a property: unsat (it holds), sat (with a counterexample) or unknown");
+  auto arguments = std::make_shared<VerifyArguments>();
+  command
+      ->add_option("FILES", arguments->files,
+                   "the query (.vnnlib, .vnnlib.gz), and in the short form the network beside it "
+                   "(.onnx, .onnx.gz)")
+      ->required()
+      ->type_name("");
+  command
+      ->add_option("--network", arguments->networks,
+                   "the model of the network that the query declares as NAME (any name for VNN-LIB "
+                   "1.0)")
+      ->type_name("NAME=MODEL")
+      ->allow_extra_args(false)
+      ->group("Query");
+  const char* output = "Output";
+  command
+      ->add_option("--result", arguments->report.result_file,
+                   "write the verdict and the counterexample in VNN-COMP's format")
+      ->type_name("FILE")
+      ->group(output);
+  command
+      ->add_option(
+          "--json", arguments->report.json_file,
+          "write everything: verdict, reason, bounds of all clauses, times, memory, options")
+      ->type_name("FILE")
+      ->group(output);
+  command
+      ->add_option(
+          "--progress", arguments->progress,
+          "on standard error: line (a live line), json (an object a second), none; auto: a "
+          "line on a terminal")
+      ->type_name("WORD")
+      ->check(CLI::IsMember({"auto", "line", "json", "none"}))
+      ->capture_default_str()
+      ->group(output);
+  command->add_flag("--quiet", arguments->report.quiet, "nothing on standard error but errors")
+      ->group(output);
+  add_options(*command, arguments->options, {"limits", "bounds", "search"});
+  command->footer(kFooter);
+  command->callback([arguments, &exit_code] { exit_code = verify(*arguments); });
+}
+
+}  // namespace coronet::cli

@@ -1,0 +1,53 @@
+#include "cli/written_network.h"
+
+#include <utility>
+#include <variant>
+
+#include "base/resources.h"
+#include "io/crosscheck.h"
+
+namespace coronet::cli {
+
+namespace {
+
+constexpr std::size_t kLarge = std::size_t{64} << 20;
+
+}  // namespace
+
+std::size_t weight_bytes(const Graph& graph) {
+  std::size_t bytes = 0;
+  for (const Node& node : graph.nodes) {
+    std::visit(
+        [&](const auto& op) {
+          if constexpr (requires { op.weight; }) bytes += op.weight.bytes();
+        },
+        node.op);
+  }
+  return bytes;
+}
+
+WrittenNetwork::WrittenNetwork(std::string path)
+    : path_(std::move(path)), model_(std::make_shared<const Model>(Model::read(path_))) {}
+
+void WrittenNetwork::release_if_large(const Graph& graph) {
+  if (weight_bytes(graph) > kLarge) model_.reset();
+}
+
+std::vector<double> WrittenNetwork::evaluate(const std::vector<double>& x) {
+  std::shared_ptr<const Model> model;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!model_) model_ = std::make_shared<const Model>(Model::read(path_));
+    model = model_;
+  }
+  return model->evaluate(x);
+}
+
+void check_import(const Model& model, const Graph& graph, std::uint64_t seed, const Box* box) {
+  constexpr double kCheap = 0.005;  // seconds for a point, at which more of them cost nothing
+  const double begin = elapsed_seconds();
+  crosscheck(model, graph, 1, seed, box);
+  if (elapsed_seconds() - begin < kCheap) crosscheck(model, graph, 2, seed + 1, box);
+}
+
+}  // namespace coronet::cli
