@@ -1,0 +1,1 @@
+"""The rows of the table that bench/run prints, a module for each kind."""
