@@ -62,7 +62,9 @@ CLI::Option* add(CLI::App& app, const std::string& name, std::string& value,
 
 template <class Number>
 CLI::Option* add(CLI::App& app, const std::string& name, Number& value, const std::string& help) {
-  return app.add_option("--" + flag_of(name), value, help)
+  // The flag that every tool has, beside the one with the unit in its name.
+  const std::string also = name == "memory_gib" ? ",--memory" : "";
+  return app.add_option("--" + flag_of(name) + also, value, help)
       ->type_name("N")
       ->check(CLI::Validator(check_number, ""))
       ->capture_default_str();
