@@ -207,10 +207,12 @@ class Verification {
         options_.branch == "auto" && (by_input() || (small() && free_dimensions_ <= kSmallInputs));
     const double now = elapsed_seconds();
     const double left = std::min(deadline_.left(), 600.0);
+    bool exhausted = false;  // every ReLU is split, and what stays open is due to other functions
     for (int turn = 0; turn < 3 && !open.empty() && !oracle_.best(); ++turn) {
       if (turn > 0 && (!turns || deadline_.passed())) break;
+      if (turn == 2 && exhausted) break;
       const Deadline until(!turns ? HUGE_VAL : turn == 0 ? now + 0.02 * left : now + 0.3 * left);
-      const Deadline& deadline = turns && turn < 2 ? until : deadline_;
+      const Deadline& deadline = turns && turn < 2 && !exhausted ? until : deadline_;
       result_.reason.clear();
       BranchOutcome outcome;
       if (turn == 1) {
@@ -220,6 +222,7 @@ class Verification {
             relu_branch(engine->context, root, open, start, boxes_, oracle_, deadline, memory_ / 2);
         take(outcome, open, "branch");
         end_phase("branch");
+        exhausted = outcome.open == 0;
       }
       std::size_t to = 0;
       for (std::size_t k = 0; k < open.size(); ++k) {
