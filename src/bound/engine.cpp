@@ -102,12 +102,13 @@ void Pass<T>::pull_elementwise(const Rows<T>& rows, int v, T* a, T* u, bool add,
     const std::size_t base = lines.at(domain_of(rows.domain, r));
     const auto* splits = rows.splits.empty() ? nullptr : &rows.splits[v][r];
     // A split neuron takes no line: its entry is set aside, then pulled with slope 1 or 0 and its
-    // beta.
+    // beta. Splits outside the row's window do not concern it.
     std::vector<T> aside;
     if (splits != nullptr) {
       for (const Split<T>& s : *splits) {
-        aside.push_back(row[s.neuron]);
-        row[s.neuron] = 0;
+        const int at = offset_if_inside(out, set, r, s.neuron);
+        aside.push_back(at < 0 ? T(0) : row[at]);
+        if (at >= 0) row[at] = 0;
       }
     }
     T sum = 0;
@@ -134,8 +135,11 @@ void Pass<T>::pull_elementwise(const Rows<T>& rows, int v, T* a, T* u, bool add,
       std::size_t i = 0;
       for (const Split<T>& s : *splits) {
         const T value = aside[i++];
-        row[s.neuron] = value;
-        to_row[s.neuron] += (s.sign > 0 ? value : lines.floor * value) - s.sign * s.beta;
+        const int at = offset_if_inside(out, set, r, s.neuron);
+        if (at < 0) continue;
+        row[at] = value;
+        to_row[same ? at : offset_in(in, set, r, s.neuron)] +=
+            (s.sign > 0 ? value : lines.floor * value) - s.sign * s.beta;
       }
     }
     bias[r] += sum;
@@ -274,7 +278,10 @@ void Pass<T>::push_elementwise(Rows<T>& rows, int v, const T* z, T* out, const S
     // out may be z itself, so the split neurons' values are read first.
     std::vector<T> aside;
     if (splits != nullptr) {
-      for (const Split<T>& s : *splits) aside.push_back(from[s.neuron]);
+      for (const Split<T>& s : *splits) {
+        const int at = offset_if_inside(in, set, r, s.neuron);
+        aside.push_back(at < 0 ? T(0) : from[at]);
+      }
     }
     for_each_run(
         extent, set, r,
@@ -308,7 +315,9 @@ void Pass<T>::push_elementwise(Rows<T>& rows, int v, const T* z, T* out, const S
       std::size_t i = 0;
       for (Split<T>& s : *splits) {
         const T zs = aside[i++];
-        to[s.neuron] = s.sign > 0 ? zs : lines.floor * zs;
+        const int at = offset_if_inside(extent, set, r, s.neuron);
+        if (at < 0) continue;
+        to[at] = s.sign > 0 ? zs : lines.floor * zs;
         if (step == nullptr) continue;
         const kernels::AdamStep<T>& adam = step->beta;
         const T g = -s.sign * zs;

@@ -70,6 +70,16 @@ inline int offset_in(const Extent& e, const RowSet& rows, int r, int node_offset
   return (y * e.window.x.size + x) * c + node_offset % c;
 }
 
+/// The same, or -1 where the window does not reach that element.
+inline int offset_if_inside(const Extent& e, const RowSet& rows, int r, int node_offset) {
+  if (e.whole) return node_offset;
+  const int pixel = node_offset / e.shape.channels;
+  const int y = pixel / e.shape.width - e.window.y.origin(rows.start_y[r]);
+  const int x = pixel % e.shape.width - e.window.x.origin(rows.start_x[r]);
+  const bool inside = y >= 0 && y < e.window.y.size && x >= 0 && x < e.window.x.size;
+  return inside ? offset_in(e, rows, r, node_offset) : -1;
+}
+
 /// The least extent that covers both; all of the node where their windows move differently.
 inline Extent cover(const Extent& a, const Extent& b) {
   if (a == b) return a;

@@ -42,7 +42,7 @@ struct Rows {
   };
   std::vector<Alpha> alpha;  ///< [nodes] or empty
   std::vector<std::vector<std::vector<Split<T>>>>
-      splits;  ///< [nodes][count] or empty: only with whole extents
+      splits;  ///< [nodes][count] or empty
 
   [[nodiscard]] RowSet set() const {
     return {count, start_y.empty() ? nullptr : start_y.data(),
