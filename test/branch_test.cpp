@@ -82,7 +82,8 @@ BranchOutcome search(bool by_input, const Graph& graph, const Property& property
     if (clauses[k].count > 0) start[k].lambda[0] = 1;
   }
   const Deadline deadline(elapsed_seconds() + limits.seconds);
-  return relu_branch(engine.context, root, clauses, start, boxes, oracle, deadline, limits.memory);
+  Tree tree = plant(engine.context, root, clauses, start);
+  return relu_branch(engine.context, root, clauses, tree, boxes, oracle, deadline, limits.memory);
 }
 
 void expect_open(const BranchOutcome& outcome, std::size_t clauses) {

@@ -18,11 +18,6 @@ std::vector<char> feeds_elementwise(const Graph& graph) {
   return feeds;
 }
 
-/// Is v one affine step from the input? Then its interval is exact already.
-bool one_step(const Network<double>& net, int v) {
-  return net.affine(v) != nullptr && net.inputs(v).size() == 1 && net.inputs(v)[0] == 0;
-}
-
 /// Do the consumers of v, all elementwise, leave anything to gain once v_j is known to lie in [lo,
 /// hi]?
 bool undecided(const Operator& op, double lo, double hi) {
@@ -65,6 +60,10 @@ void add_lines(const Network<double>& net, Root& root, int v, Slope slope) {
 }
 
 }  // namespace
+
+bool one_step(const Network<double>& net, int v) {
+  return net.affine(v) != nullptr && net.inputs(v).size() == 1 && net.inputs(v)[0] == 0;
+}
 
 Root restate(Context& context, Bounds bounds) {
   Root root = empty_root(context.net64, bounds.lo[0], bounds.hi[0]);
@@ -155,6 +154,7 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
     p.open = n - v;
     context.tracer.progress(p);
     tighten(context, root, v, neurons, rows);
+    if (settings.refine) settings.refine(root, v);
   }
   return root;
 }

@@ -1,6 +1,7 @@
 // Bounds of every node over one box: the root of every search.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "bound/optimise.h"
@@ -15,6 +16,8 @@ struct RootSettings {
   int iterations = 100;      ///< of alpha, for each intermediate row
   bool all_neurons = false;  ///< bound stable neurons by rows too (what `coronet bounds` shows)
   const Bounds* known = nullptr;  ///< bounds of the same box from before: intersected
+  /// Called once node v's rows are bounded, before its lines are made: may tighten its bounds.
+  std::function<void(Root&, int v)> refine = nullptr;
 };
 
 /// Bounds nodes in topological order: intervals first, then rows for what feeds an elementwise node
@@ -29,6 +32,9 @@ Root restate(Context& context, Bounds bounds);
 /// Tightens node v's bounds by rows of both signs for the given neurons.
 void tighten(Context& context, Root& root, int v, const std::vector<int>& neurons,
              const OptimiseSettings& settings);
+
+/// Is v one affine step from the input? Then its interval is exact already, and no rows tighten it.
+bool one_step(const Network<double>& net, int v);
 
 /// Unstable ReLUs of the bounds, over all nodes.
 std::int64_t count_unstable(const Graph& graph, const Bounds& bounds);

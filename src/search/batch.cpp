@@ -2,47 +2,61 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace coronet::search {
 
-Layout::Layout(const bound::Context& context, const bound::Root& root,
-               const std::vector<ClauseRows>& clauses)
-    : clauses_(&clauses),
-      output_(context.net32.nodes() - 1),
-      outputs_(context.net32.size(output_)),
+Layout::Layout(const bound::Context& context, const bound::Root& root, Objectives objectives)
+    : objectives_(std::move(objectives)),
+      root_(&root),
+      outputs_(context.net32.size(objectives_.node)),
       inputs_(context.net32.size(0)) {
-  for (const ClauseRows& c : clauses) {
+  const int node = objectives_.node;
+  patches_ = objectives_.selection() && context.net32.shape(node).image();
+  for (const ClauseRows& c : objectives_.clauses) {
     several_ |= c.count > 1;
     any_input_ |= !c.input.empty();
   }
-  free_.resize(output_ + 1);
-  const bound::Plan plan = make_plan(context.net32, output_, false);
-  for (int v : plan.elementwise) {
+  plan32_ = make_plan(context.net32, node, patches_, several_);
+  plan64_ = make_plan(context.net64, node, patches_);
+  patches_ = !plan32_.extent[node].whole;
+  free_.resize(node + 1);
+  for (int v : plan32_.elementwise) {
     const auto& lines = root.relax32.lines[v];
     if (!lines.relu) continue;
     relus_.push_back(v);
     for (int j = 0; j < lines.size; ++j) {
       if (lines.free[j] > 0) free_[v].push_back(j);
     }
-    free_total_ += free_[v].size();
   }
 }
 
 template <class T>
-Batch<T> Layout::make(const bound::Root& root, int count, bool optimised) const {
+Batch<T> Layout::make(int count, bool optimised) const {
   Batch<T> batch;
   bound::Rows<T>& rows = batch.rows;
   rows.count = count;
-  rows.dense.resize(static_cast<std::size_t>(count) * outputs_);
-  if (any_input_) rows.input.resize(static_cast<std::size_t>(count) * inputs_);
-  rows.constant.resize(count);
+  if (objectives_.selection()) {
+    rows.selection = true;
+    rows.neuron.resize(count);
+    rows.sign.resize(count);
+  } else {
+    rows.dense.resize(static_cast<std::size_t>(count) * outputs_);
+    if (any_input_) rows.input.resize(static_cast<std::size_t>(count) * inputs_);
+    rows.constant.resize(count);
+  }
+  if (patches_) {
+    rows.start_y.resize(count);
+    rows.start_x.resize(count);
+  }
   rows.id.resize(count);
-  rows.splits.resize(output_ + 1);
-  rows.alpha.resize(output_ + 1);
+  const int nodes = objectives_.node + 1;
+  rows.splits.resize(nodes);
+  rows.alpha.resize(nodes);
   batch.lambda.resize(count);
   for (auto& s : rows.splits) s.resize(count);
   for (int v : relus_) {
-    const std::size_t n = static_cast<std::size_t>(count) * root.relax32.lines[v].size;
+    const std::size_t n = static_cast<std::size_t>(count) * plan32_.extent[v].size();
     rows.alpha[v].value.resize(n);
     if (!optimised) continue;
     rows.alpha[v].m.assign(n, T(0));
@@ -56,7 +70,7 @@ namespace {
 /// The row's linear form from its multipliers.
 template <class T>
 void write_form(const Layout& layout, Batch<T>& batch, int r, const float* lambda) {
-  const ClauseRows& clause = layout.clauses()[batch.rows.id[r]];
+  const ClauseRows& clause = layout.objectives().clauses[batch.rows.id[r]];
   T* input = layout.any_input()
                  ? batch.rows.input.data() + static_cast<std::size_t>(r) * layout.inputs()
                  : nullptr;
@@ -68,23 +82,47 @@ void write_form(const Layout& layout, Batch<T>& batch, int r, const float* lambd
 }  // namespace
 
 template <class T>
-void Layout::put(const bound::Root& root, Batch<T>& batch, int r, const Domain& d) const {
+void Layout::write_alpha(Batch<T>& batch, int r, const Domain& d) const {
+  std::size_t next = 0;
+  for (int v : relus_) {
+    const auto& lines = root_->relax32.lines[v];
+    const bound::Extent& e = plan32_.extent[v];
+    T* alpha = batch.rows.alpha[v].value.data() + static_cast<std::size_t>(r) * e.size();
+    for_each_run(
+        e, batch.rows.set(), r,
+        [&](int offset, int node, int n) {
+          std::copy(lines.sl.begin() + node, lines.sl.begin() + node + n, alpha + offset);
+        },
+        [&](int offset, int n) { std::fill(alpha + offset, alpha + offset + n, T(0)); });
+    if (d.alpha.empty()) continue;
+    for_each_free(batch, v, r, [&](int, int at) {
+      alpha[at] =
+          std::max(static_cast<T>(d.alpha[next++]) / T(65535), static_cast<T>(lines.floor));
+    });
+  }
+}
+
+template <class T>
+void Layout::put(Batch<T>& batch, int r, const Domain& d) const {
   bound::Rows<T>& rows = batch.rows;
-  rows.id[r] = d.clause;
-  write_form(*this, batch, r, d.lambda.empty() ? nullptr : d.lambda.data());
+  rows.id[r] = d.objective;
+  if (objectives_.selection()) {
+    rows.neuron[r] = objectives_.neuron[d.objective];
+    rows.sign[r] = objectives_.sign[d.objective];
+  } else {
+    write_form(*this, batch, r, d.lambda.empty() ? nullptr : d.lambda.data());
+  }
+  if (patches_) {
+    const Shape& shape = plan32_.extent[objectives_.node].shape;
+    const int pixel = rows.neuron[r] / shape.channels;
+    rows.start_y[r] = pixel / shape.width;
+    rows.start_x[r] = pixel % shape.width;
+  }
   Lambda<T>& lambda = batch.lambda[r];
   lambda.value.assign(d.lambda.begin(), d.lambda.end());
   lambda.m.assign(d.lambda.size(), T(0));
   lambda.v.assign(d.lambda.size(), T(0));
-  std::size_t at = 0;
-  for (int v : relus_) {
-    const auto& lines = root.relax32.lines[v];
-    T* alpha = rows.alpha[v].value.data() + static_cast<std::size_t>(r) * lines.size;
-    std::copy(lines.sl.begin(), lines.sl.end(), alpha);
-    for (int j : free_[v]) {
-      alpha[j] = std::max(static_cast<T>(d.alpha[at++]) / T(65535), static_cast<T>(lines.floor));
-    }
-  }
+  write_alpha(batch, r, d);
   for (const Decision& s : d.decisions) {
     rows.splits[s.node][r].push_back(
         {s.neuron, static_cast<T>(s.sign), static_cast<T>(s.beta), T(0), T(0)});
@@ -95,15 +133,15 @@ template <class T>
 Domain Layout::get(const Batch<T>& batch, int r, double bound) const {
   const bound::Rows<T>& rows = batch.rows;
   Domain d;
-  d.clause = rows.id[r];
+  d.objective = rows.id[r];
   d.bound = static_cast<float>(bound);
   d.lambda.assign(batch.lambda[r].value.begin(), batch.lambda[r].value.end());
-  d.alpha.reserve(free_total_);
   for (int v : relus_) {
-    const std::size_t n = rows.alpha[v].value.size() / rows.count;
-    const T* alpha = rows.alpha[v].value.data() + r * n;
-    for (int j : free_[v])
-      d.alpha.push_back(static_cast<std::uint16_t>(alpha[j] * T(65535) + T(0.5)));
+    const T* alpha =
+        rows.alpha[v].value.data() + static_cast<std::size_t>(r) * plan32_.extent[v].size();
+    for_each_free(batch, v, r, [&](int, int at) {
+      d.alpha.push_back(static_cast<std::uint16_t>(alpha[at] * T(65535) + T(0.5)));
+    });
     for (const bound::Split<T>& s : rows.splits[v][r]) {
       d.decisions.push_back({v, s.neuron, static_cast<float>(s.sign), static_cast<float>(s.beta)});
     }
@@ -111,27 +149,28 @@ Domain Layout::get(const Batch<T>& batch, int r, double bound) const {
   return d;
 }
 
-Domain Layout::root_domain(const bound::Root& root, int clause, double bound,
-                           std::vector<float> lambda,
+Domain Layout::root_domain(int objective, double bound, std::vector<float> lambda,
                            const std::vector<AlignedVector<float>>& alpha) const {
   Domain d;
-  d.clause = clause;
+  d.objective = objective;
   d.bound = static_cast<float>(bound);
-  if ((*clauses_)[clause].count > 1) d.lambda = std::move(lambda);
-  d.alpha.reserve(free_total_);
+  if (!objectives_.selection() && objectives_.clauses[objective].count > 1) {
+    d.lambda = std::move(lambda);
+  }
+  if (alpha.empty()) return d;
   for (int v : relus_) {
     for (int j : free_[v]) {
-      const float a = alpha.empty() || alpha[v].empty() ? root.relax32.lines[v].sl[j] : alpha[v][j];
+      const float a = alpha[v].empty() ? root_->relax32.lines[v].sl[j] : alpha[v][j];
       d.alpha.push_back(static_cast<std::uint16_t>(a * 65535.0F + 0.5F));
     }
   }
   return d;
 }
 
-template Batch<float> Layout::make(const bound::Root&, int, bool) const;
-template Batch<double> Layout::make(const bound::Root&, int, bool) const;
-template void Layout::put(const bound::Root&, Batch<float>&, int, const Domain&) const;
-template void Layout::put(const bound::Root&, Batch<double>&, int, const Domain&) const;
+template Batch<float> Layout::make(int, bool) const;
+template Batch<double> Layout::make(int, bool) const;
+template void Layout::put(Batch<float>&, int, const Domain&) const;
+template void Layout::put(Batch<double>&, int, const Domain&) const;
 template Domain Layout::get(const Batch<float>&, int, double) const;
 template Domain Layout::get(const Batch<double>&, int, double) const;
 
@@ -141,7 +180,7 @@ void step_lambda(const Layout& layout, const bound::Pass<float>& pass, Batch<flo
   for (int r = 0; r < batch.rows.count; ++r) {
     Lambda<float>& lambda = batch.lambda[r];
     if (lambda.value.empty()) continue;
-    const ClauseRows& clause = layout.clauses()[batch.rows.id[r]];
+    const ClauseRows& clause = layout.objectives().clauses[batch.rows.id[r]];
     const float* y = value.data() + static_cast<std::size_t>(r) * layout.outputs();
     if (!clause.input.empty()) pass.minimizer(batch.rows, r, x.data());
     float sum = 0;

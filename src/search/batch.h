@@ -5,10 +5,11 @@
 #include <vector>
 
 #include "bound/engine.h"
+#include "bound/extent.h"
 #include "bound/optimise.h"
 #include "search/combine.h"
 #include "search/domain.h"
-#include "search/spec.h"
+#include "search/objectives.h"
 
 namespace coronet::search {
 
@@ -18,11 +19,11 @@ struct Lambda {
   std::vector<T> value, m, v;
 };
 
-/// Rows, one a domain, with what belongs to each. rows.id is the clause.
+/// Rows, one a domain, with what belongs to each. rows.id is the objective.
 template <class T>
 struct Batch {
   bound::Rows<T> rows;
-  std::vector<Lambda<T>> lambda;  ///< [rows]; value empty where the clause has one constraint
+  std::vector<Lambda<T>> lambda;  ///< [rows]; value empty where the objective has one constraint
 
   void compact(const std::vector<char>& keep, const bound::Plan& plan) {
     std::size_t to = 0;
@@ -36,41 +37,61 @@ struct Batch {
   }
 };
 
-/// What all batches of one search share: the clauses, and which neurons have an alpha.
+/// What all batches of one search share: the objectives, and which neurons have an alpha. Single
+/// neurons of an image are bounded over windows, all else over whole nodes.
 class Layout {
  public:
-  Layout(const bound::Context& context, const bound::Root& root,
-         const std::vector<ClauseRows>& clauses);
+  Layout(const bound::Context& context, const bound::Root& root, Objectives objectives);
 
   /// A batch of `count` rows with room for everything; Adam's moments only where `optimised`.
   template <class T>
-  Batch<T> make(const bound::Root& root, int count, bool optimised) const;
+  Batch<T> make(int count, bool optimised) const;
   /// Writes domain d into row r.
   template <class T>
-  void put(const bound::Root& root, Batch<T>& batch, int r, const Domain& d) const;
+  void put(Batch<T>& batch, int r, const Domain& d) const;
   /// Reads row r back.
   template <class T>
   Domain get(const Batch<T>& batch, int r, double bound) const;
 
   /// The domain without decisions, with slopes alpha[node][neuron] (or the lines' own where empty).
-  Domain root_domain(const bound::Root& root, int clause, double bound, std::vector<float> lambda,
+  Domain root_domain(int objective, double bound, std::vector<float> lambda,
                      const std::vector<AlignedVector<float>>& alpha) const;
 
-  const std::vector<ClauseRows>& clauses() const { return *clauses_; }
+  /// Which rows go through which nodes, for float and for double.
+  const bound::Plan& plan32() const { return plan32_; }
+  const bound::Plan& plan64() const { return plan64_; }
+  const Objectives& objectives() const { return objectives_; }
+  const bound::Root& root() const { return *root_; }
+  /// ReLU nodes that the objectives' node depends on, and the unstable neurons of each.
   const std::vector<int>& relus() const { return relus_; }
   const std::vector<int>& free(int node) const { return free_[node]; }
-  int output() const { return output_; }
   int outputs() const { return outputs_; }
   int inputs() const { return inputs_; }
   bool several() const { return several_; }      ///< some clause has more than one constraint
   bool any_input() const { return any_input_; }  ///< some constraint has inputs
 
+  /// Calls fn(neuron, offset in row r) for the unstable neurons of ReLU node v that row r reaches.
+  template <class T, class Fn>
+  void for_each_free(const Batch<T>& batch, int v, int r, Fn&& fn) const {
+    const bound::Extent& e = plan32_.extent[v];
+    const bound::RowSet set = batch.rows.set();
+    for (int j : free_[v]) {
+      const int at = offset_if_inside(e, set, r, j);
+      if (at >= 0) fn(j, at);
+    }
+  }
+
  private:
-  const std::vector<ClauseRows>* clauses_;
-  std::vector<int> relus_;              // ReLU nodes that the output depends on
-  std::vector<std::vector<int>> free_;  // [nodes] unstable neurons at the root
-  std::size_t free_total_ = 0;
-  int output_, outputs_, inputs_;
+  template <class T>
+  void write_alpha(Batch<T>& batch, int r, const Domain& d) const;
+
+  Objectives objectives_;
+  const bound::Root* root_;
+  bound::Plan plan32_, plan64_;
+  std::vector<int> relus_;
+  std::vector<std::vector<int>> free_;  // [nodes]
+  int outputs_, inputs_;
+  bool patches_ = false;
   bool several_ = false;
   bool any_input_ = false;
 };

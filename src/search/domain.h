@@ -16,13 +16,15 @@ struct Decision {
 };
 
 struct Domain {
-  int clause = 0;  ///< index into the search's clauses
+  int objective = 0;  ///< index into the search's objectives
   float bound = 0;
   std::vector<float>
       lambda;  ///< multipliers of the clause's constraints, sum 1; empty where it has one
   std::vector<Decision> decisions;
-  std::vector<std::uint16_t> alpha;  ///< lower slopes of the root's unstable neurons, 1 = 65535
-  int split_node = -1;               ///< what to split next; -1: nothing is left to split
+  /// Lower slopes of the root's unstable neurons that the objective reaches, 1 = 65535; empty: the
+  /// lines' own.
+  std::vector<std::uint16_t> alpha;
+  int split_node = -1;  ///< what to split next; -1: not bounded yet, or nothing is left to split
   int split_neuron = -1;
 
   [[nodiscard]] std::size_t bytes() const {

@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "bound/context.h"
 #include "bound/optimise.h"
-#include "search/domain.h"
 #include "search/oracle.h"
 #include "search/spec.h"
+#include "search/tree.h"
 
 namespace coronet::search {
 
@@ -24,19 +25,12 @@ struct BranchOutcome {
   std::vector<double> best_attack;  ///< least value that an attack reached, by clause
 };
 
-/// Where a clause's tree starts: the multipliers and slopes of its best row at the root.
-struct BranchStart {
-  double bound = 0;
-  std::vector<float> lambda;
-  std::vector<AlignedVector<float>> alpha;  ///< [nodes], each [size(node)] or empty
-};
-
-/// From time to time, and never for more than a fifth of it, the open clauses are attacked.
-/// Splits until every clause is refuted, the oracle is satisfied, or time or memory runs out.
-/// clauses[k] starts at start[k].
+/// Splits the tree's open domains until every clause is refuted, the oracle is satisfied, or time or
+/// memory runs out; the tree keeps what is still open. From time to time, and never for more than a
+/// fifth of it, the open clauses are attacked.
 BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
-                          const std::vector<ClauseRows>& clauses,
-                          const std::vector<BranchStart>& start, const std::vector<GraphBox>& boxes,
-                          Oracle& oracle, const Deadline& deadline, std::size_t memory_bytes);
+                          const std::vector<ClauseRows>& clauses, Tree& tree,
+                          const std::vector<GraphBox>& boxes, Oracle& oracle,
+                          const Deadline& deadline, std::size_t memory_bytes);
 
 }  // namespace coronet::search

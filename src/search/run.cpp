@@ -1,0 +1,52 @@
+#include "search/run.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "search/input_split.h"
+
+namespace coronet::search {
+
+void Run::end_phase(const char* name) {
+  const double now = elapsed_seconds();
+  const auto phase = std::find_if(result.phases.begin(), result.phases.end(),
+                                  [name](const Phase& p) { return p.name == name; });
+  if (phase == result.phases.end()) {
+    result.phases.push_back({name, now - phase_began});
+  } else {
+    phase->seconds += now - phase_began;
+  }
+  phase_began = now;
+}
+
+void Run::take(const BranchOutcome& outcome, const std::vector<ClauseRows>& clauses,
+               const char* how) {
+  result.domains += outcome.domains;
+  result.open_domains = outcome.open;
+  result.memory["domains"] = std::max<std::uint64_t>(result.memory["domains"], outcome.bytes);
+  for (std::size_t k = 0; k < clauses.size(); ++k) {
+    if (!outcome.best_attack.empty()) {
+      double& best = best_attack[clauses[k].clause];
+      best = std::min(best, outcome.best_attack[k]);
+    }
+    ClauseReport& report = result.clauses[clauses[k].clause];
+    if (outcome.clause_refuted[k] != 0) {
+      report.decided_by = how;
+      report.bound = std::max(report.bound, 0.0);
+    } else {
+      report.bound =
+          std::max(report.bound, std::isfinite(outcome.bound[k]) ? outcome.bound[k] : -HUGE_VAL);
+    }
+  }
+  if (!outcome.refuted && result.reason.empty()) result.reason = outcome.reason;
+}
+
+BranchOutcome Run::split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until) {
+  const BranchOutcome outcome =
+      input_split(whole.context, clauses, boxes, oracle, until, memory / 2);
+  take(outcome, clauses, "input-split");
+  end_phase("input-split");
+  return outcome;
+}
+
+}  // namespace coronet::search

@@ -1,0 +1,166 @@
+#include "search/tree.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "search/batch.h"
+
+namespace coronet::search {
+
+namespace {
+
+Layout layout_of(const bound::Context& context, const bound::Root& root,
+                 const std::vector<ClauseRows>& clauses) {
+  Objectives objectives;
+  objectives.node = context.net32.nodes() - 1;
+  objectives.clauses = clauses;
+  return {context, root, std::move(objectives)};
+}
+
+std::vector<std::vector<int>> free_of(const Layout& layout) {
+  std::vector<std::vector<int>> free(layout.objectives().node + 1);
+  for (int v : layout.relus()) free[v] = layout.free(v);
+  return free;
+}
+
+/// How the neurons of an old root's domains are found in a new root.
+class Translation {
+ public:
+  Translation(const bound::Context& context, const bound::Root& root, const Layout& layout,
+              const std::vector<std::vector<int>>& free_before,
+              const std::vector<std::vector<int>>* kept)
+      : context_(context), root_(root), now_(free_before.size()), is_free_(free_before.size()) {
+    std::size_t first = 0;  // of a node's slopes in a domain
+    for (std::size_t v = 0; v < free_before.size(); ++v) {
+      const std::vector<int>& before = free_before[v];
+      if (before.empty()) continue;
+      const int size = context.net32.size(static_cast<int>(v));
+      now_[v].assign(before.back() + 1, -1);
+      for (int j = 0; j < size; ++j) {
+        const int old = kept == nullptr ? j : (*kept)[v][j];
+        if (old < static_cast<int>(now_[v].size())) now_[v][old] = j;
+      }
+      is_free_[v].assign(size, 0);
+      for (int j : layout.free(static_cast<int>(v))) is_free_[v][j] = 1;
+      for (std::size_t i = 0; i < before.size(); ++i) {
+        const int j = now_[v][before[i]];
+        if (j >= 0 && is_free_[v][j]) from_.push_back(first + i);
+      }
+      first += before.size();
+    }
+  }
+
+  /// False where the domain is empty: a decision contradicts a neuron that is stable now.
+  bool apply(Domain& d) const {
+    std::vector<Decision> decisions;
+    for (const Decision& old : d.decisions) {
+      const int j = now_[old.node][old.neuron];
+      if (j < 0) {  // dead: its input is never positive
+        if (old.sign > 0) return false;
+        continue;
+      }
+      if (!is_free_[old.node][j]) {
+        const int u = context_.net32.inputs(old.node)[0];
+        const bool active = root_.bounds.lo[u][j] >= 0;
+        if (active != (old.sign > 0)) return false;
+        continue;
+      }
+      decisions.push_back(old);
+      decisions.back().neuron = j;
+    }
+    d.decisions = std::move(decisions);
+    if (!d.alpha.empty()) {
+      std::vector<std::uint16_t> alpha;
+      alpha.reserve(from_.size());
+      for (std::size_t i : from_) alpha.push_back(d.alpha[i]);
+      d.alpha = std::move(alpha);
+    }
+    if (d.split_node >= 0) {
+      d.split_neuron = now_[d.split_node][d.split_neuron];
+      if (d.split_neuron < 0 || !is_free_[d.split_node][d.split_neuron]) {
+        d.split_node = d.split_neuron = -1;  // bounded again, then split elsewhere
+      }
+    }
+    return true;
+  }
+
+ private:
+  const bound::Context& context_;
+  const bound::Root& root_;
+  std::vector<std::vector<int>> now_;       // [nodes][old neuron] its number now, or -1
+  std::vector<std::vector<char>> is_free_;  // [nodes][neuron]
+  std::vector<std::size_t> from_;           // [slopes of a domain] its place in the old domain
+};
+
+}  // namespace
+
+std::size_t Tree::bytes() const {
+  std::size_t total = 0;
+  for (const Domain& d : open) total += d.bytes();
+  return total;
+}
+
+double Tree::remaining() const {
+  double sum = 0;
+  for (const Domain& d : open) sum += std::ldexp(1.0, -static_cast<int>(d.decisions.size()));
+  return sum;
+}
+
+bool Tree::refuted(int k) const {
+  return undecided[k] == 0 &&
+         std::none_of(open.begin(), open.end(), [k](const Domain& d) { return d.objective == k; });
+}
+
+void Tree::keep_clauses(const std::vector<char>& keep) {
+  std::vector<int> number(keep.size(), -1);
+  int count = 0;
+  for (std::size_t k = 0; k < keep.size(); ++k) {
+    if (!keep[k]) continue;
+    undecided[count] = undecided[k];
+    number[k] = count++;
+  }
+  undecided.resize(count);
+  std::erase_if(open, [&](const Domain& d) { return number[d.objective] < 0; });
+  for (Domain& d : open) d.objective = number[d.objective];
+}
+
+Tree plant(const bound::Context& context, const bound::Root& root,
+           const std::vector<ClauseRows>& clauses, const std::vector<BranchStart>& start) {
+  const Layout layout = layout_of(context, root, clauses);
+  Tree tree;
+  tree.undecided.assign(clauses.size(), 0);
+  tree.free = free_of(layout);
+  for (int k = 0; k < static_cast<int>(clauses.size()); ++k) {
+    tree.open.push_back(layout.root_domain(k, start[k].bound, start[k].lambda, start[k].alpha));
+  }
+  return tree;
+}
+
+void rebase(Tree& tree, const bound::Context& context, const bound::Root& root,
+            const std::vector<std::vector<int>>* kept, const std::vector<ClauseRows>& clauses,
+            const std::vector<BranchStart>& start) {
+  const Layout layout = layout_of(context, root, clauses);
+  const Translation translation(context, root, layout, tree.free, kept);
+  std::vector<char> anew(clauses.size());
+  std::vector<double> least(clauses.size(), HUGE_VAL);
+  for (const Domain& d : tree.open) {
+    least[d.objective] = std::min<double>(least[d.objective], d.bound);
+  }
+  for (std::size_t k = 0; k < clauses.size(); ++k) {
+    anew[k] = tree.undecided[k] != 0 || start[k].bound >= least[k] ? 1 : 0;
+  }
+  std::vector<Domain> open;
+  for (Domain& d : tree.open) {
+    if (anew[d.objective] == 0 && translation.apply(d)) open.push_back(std::move(d));
+  }
+  tree.open = std::move(open);
+  for (int k = 0; k < static_cast<int>(clauses.size()); ++k) {
+    if (anew[k] == 0) continue;
+    tree.undecided[k] = 0;
+    tree.open.push_back(layout.root_domain(k, start[k].bound, start[k].lambda, start[k].alpha));
+  }
+  tree.free = free_of(layout);
+}
+
+}  // namespace coronet::search

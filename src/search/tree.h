@@ -1,0 +1,52 @@
+// The open domains of branch and bound over ReLUs for the clauses of one box: what a search leaves
+// behind and takes up again, also after the root's bounds were tightened.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bound/optimise.h"
+#include "search/domain.h"
+#include "search/spec.h"
+
+namespace coronet::search {
+
+/// Where a clause's tree starts: the multipliers and slopes of its best row at the root.
+struct BranchStart {
+  double bound = 0;
+  std::vector<float> lambda;
+  std::vector<AlignedVector<float>> alpha;  ///< [nodes], each [size(node)] or empty
+};
+
+struct Tree {
+  std::vector<Domain> open;  ///< domain.objective: the clause
+  /// [clauses] fully split domains were left undecided: the clause stays open
+  std::vector<char> undecided;
+  /// [nodes] the unstable neurons that the domains' alpha speak of
+  std::vector<std::vector<int>> free;
+  std::uint64_t attacks = 1;  ///< attacks made, each with random numbers of its own
+
+  [[nodiscard]] std::size_t bytes() const;
+  /// The share of the clauses' boxes that is still open, each split halving a box: from the number of
+  /// clauses down to 0.
+  [[nodiscard]] double remaining() const;
+  /// Is nothing of clause k left?
+  [[nodiscard]] bool refuted(int k) const;
+
+  /// Takes out the clauses k without keep[k] and renumbers the others.
+  void keep_clauses(const std::vector<char>& keep);
+};
+
+/// A tree of roots, clauses[k] at start[k].
+Tree plant(const bound::Context& context, const bound::Root& root,
+           const std::vector<ClauseRows>& clauses, const std::vector<BranchStart>& start);
+
+/// Restates the tree for a root with bounds at least as tight, of the same graph or of one without
+/// its dead neurons: kept[node] lists the neurons that it still has (null: all of them). A clause
+/// whose new root's bound is better than that of its worst open domain begins anew at start[k].
+void rebase(Tree& tree, const bound::Context& context, const bound::Root& root,
+            const std::vector<std::vector<int>>* kept, const std::vector<ClauseRows>& clauses,
+            const std::vector<BranchStart>& start);
+
+}  // namespace coronet::search
