@@ -21,6 +21,7 @@ class Settings:
     build: pathlib.Path      # folder of the binaries
     out: pathlib.Path        # where results and made files go
     threads: int
+    jobs: int                # verifications at a time
     quick: bool
     timeout: float           # of a verification, seconds
     limit: int               # instances of each benchmark; 0: all

@@ -1,8 +1,11 @@
 """Verdicts over the benchmarks of the pack, one line of CSV an instance."""
 
 import collections
+import concurrent.futures
 import csv
 import hashlib
+import os
+import queue
 import sys
 
 from rows.common import Line, find, run
@@ -52,20 +55,36 @@ def verdict_of(result):
     return {2: "bad-input", 3: "unsupported", 4: "out-of-memory"}.get(result.code, "crash")
 
 
-def verify(settings, instance):
+def slots(settings):
+    """A queue of places where a verification can run: numbers with cores of their own, or one with all cores."""
+    places = queue.Queue()
+    cores = sorted(os.sched_getaffinity(0))
+    for job in range(settings.jobs):
+        own = cores[job * settings.threads:(job + 1) * settings.threads]
+        if settings.jobs > 1 and len(own) < settings.threads:
+            sys.exit(f"bench: {settings.jobs} jobs of {settings.threads} threads want more than {len(cores)} cores")
+        places.put((job, ["taskset", "-c", ",".join(map(str, own))] if settings.jobs > 1 else []))
+    return places
+
+
+def verify(settings, instance, places):
     base = settings.pack / instance["benchmark"]
     onnx, vnnlib = find(base / instance["onnx"]), find(base / instance["vnnlib"])
     if onnx is None or vnnlib is None:
         return None
-    result_file = settings.out / "instance.result"
-    result_file.unlink(missing_ok=True)
-    result = run([settings.coronet, "verify", onnx, vnnlib, "--timeout", f"{settings.timeout:g}", "--threads",
-                  str(settings.threads), "--result", str(result_file), "--quiet"], settings.timeout + GRACE)
-    verdict = verdict_of(result)
-    # Standard output and the result file must say the same.
-    if verdict in ("sat", "unsat") and result_file.read_text().split(None, 1)[0] != verdict:
-        verdict = "crash"
-    return result, verdict
+    job, pinned = places.get()
+    try:
+        result_file = settings.out / f"instance-{job}.result"
+        result_file.unlink(missing_ok=True)
+        result = run(pinned + [settings.coronet, "verify", onnx, vnnlib, "--timeout", f"{settings.timeout:g}", "--threads",
+                               str(settings.threads), "--result", str(result_file), "--quiet"], settings.timeout + GRACE)
+        verdict = verdict_of(result)
+        # Standard output and the result file must say the same.
+        if verdict in ("sat", "unsat") and result_file.read_text().split(None, 1)[0] != verdict:
+            verdict = "crash"
+        return result, verdict
+    finally:
+        places.put((job, pinned))
 
 
 def key(line):
@@ -90,30 +109,32 @@ def collect(settings):
         binary = hashlib.sha256(file.read()).hexdigest()[:12]
     known = earlier(settings, path, binary)
     fresh = not path.exists() or path.stat().st_size == 0
-    chosen = instances(settings)
-    lines = []
-    with open(path, "a", newline="") as file:
+    places = slots(settings)
+    lines, todo = [], []
+    for instance in instances(settings):
+        line = dict(instance, commit=settings.commit, binary=binary, timeout=f"{settings.timeout:g}",
+                    threads=str(settings.threads))
+        if key(line) in known:
+            lines.append(dict(known[key(line)], kind=kind_of(known[key(line)]["verdict"], line["expected"])))
+        else:
+            todo.append(line)
+    with open(path, "a", newline="") as file, concurrent.futures.ThreadPoolExecutor(settings.jobs) as pool:
         writer = csv.DictWriter(file, FIELDS)
         if fresh:
             writer.writeheader()
-        for number, instance in enumerate(chosen, 1):
-            line = dict(instance, commit=settings.commit, binary=binary, timeout=f"{settings.timeout:g}",
-                        threads=str(settings.threads))
-            if key(line) in known:
-                lines.append(dict(known[key(line)], kind=kind_of(known[key(line)]["verdict"], line["expected"])))
+        measured = pool.map(lambda line: verify(settings, line, places), todo)
+        for number, (line, outcome) in enumerate(zip(todo, measured), 1):
+            if outcome is None:
+                print(f"bench: no such file: {line['onnx']} or {line['vnnlib']}", file=sys.stderr)
                 continue
-            measured = verify(settings, instance)
-            if measured is None:
-                print(f"bench: no such file: {instance['onnx']} or {instance['vnnlib']}", file=sys.stderr)
-                continue
-            result, verdict = measured
+            result, verdict = outcome
             line.update(verdict=verdict, kind=kind_of(verdict, line["expected"]),
                         exit="" if result.code is None else result.code, wall_s=f"{result.wall:.3f}",
                         cpu_s=f"{result.cpu:.3f}", peak_mib=f"{result.peak_mib:.1f}")
             writer.writerow(line)
             file.flush()
             lines.append(line)
-            print(f"[{number}/{len(chosen)}] {line['kind']:<11} {line['wall_s']:>8} s  {line['peak_mib']:>7} MiB  "
+            print(f"[{number}/{len(todo)}] {line['kind']:<11} {line['wall_s']:>8} s  {line['peak_mib']:>7} MiB  "
                   f"{line['benchmark']} {line['onnx']} {line['vnnlib']}", file=sys.stderr)
     return lines
 
