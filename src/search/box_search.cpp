@@ -59,24 +59,24 @@ bool BoxSearch::bound_at_root() {
   return true;
 }
 
-/// ReLUs first; boxes of the input get a turn where they may do better, then ReLUs the rest.
+/// ReLUs first; boxes of the input get a turn where they may do better, then ReLUs the rest. Once
+/// every ReLU is split, what stays open is due to other functions, and boxes have all the time.
 void BoxSearch::branch() {
   const double now = elapsed_seconds();
   const double left = std::min(run_.deadline.left(), 600.0);
-  for (int turn = 0; turn < 3 && !open_.empty() && !run_.oracle.best(); ++turn) {
-    if (turn > 0 && (!input_turns_ || run_.deadline.passed())) break;
-    // Every ReLU is split, and what stays open is due to other functions?
-    const bool exhausted = planted_ && tree_.open.empty();
-    if (turn == 2 && exhausted) break;
-    const Deadline until(turn == 0 ? now + 0.02 * left : now + 0.3 * left);
-    const Deadline& deadline = input_turns_ && turn < 2 && !exhausted ? until : run_.deadline;
+  const auto split_inputs = [&](const Deadline& until) {
     run_.result.reason.clear();
-    if (turn == 1) {
-      drop_clauses(run_.split_inputs(open_, deadline).clause_refuted);
-    } else {
-      split_neurons(deadline);
-    }
+    drop_clauses(run_.split_inputs(open_, until).clause_refuted);
+  };
+  const auto exhausted = [&] { return tree_.open.empty() && !over(); };
+  if (!input_turns_) {
+    split_neurons(run_.deadline);
+    return;
   }
+  split_neurons(Deadline(now + 0.02 * left));
+  if (!exhausted() && !over()) split_inputs(Deadline(now + 0.3 * left));
+  if (!exhausted() && !over()) split_neurons(run_.deadline);
+  if (exhausted()) split_inputs(run_.deadline);
 }
 
 /// Branch and bound over ReLUs and refinements of the root in turns.
