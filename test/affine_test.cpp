@@ -95,7 +95,7 @@ struct Case {
     op.push(rows, x_data.data(), x_extent.data(), y.data(), out());
     const auto y_full = spread(out(), rows, y.data());
 
-    std::vector<T> bias(count, T(0.5));
+    std::vector<double> bias(count, 0.5);
     op.bias(rows, a.data(), out(), bias.data());
 
     for (std::size_t r = 0; r < count; ++r) {
@@ -259,7 +259,14 @@ TYPED_TEST(AffineTest, PullSelectionIsPullOfOneHotRows) {
       a[j * size + size - 1 - j] = sign.back();
     }
     std::vector<T> u(size * from, T(3));
-    if (!op.pull_selection(static_cast<int>(size), neuron.data(), sign.data(), u.data())) continue;
+    std::vector<double> bias(size, 0.25);
+    if (!op.pull_selection(static_cast<int>(size), neuron.data(), sign.data(), u.data(),
+                           bias.data())) {
+      continue;
+    }
+    for (std::size_t r = 0; r < size; ++r) {
+      EXPECT_DOUBLE_EQ(bias[r], 0.25 + sign[r] * op.bias_of(neuron[r]));
+    }
     std::vector<T> expected(size * from, T(4));
     const Extent in = Extent::all(net.shape(net.inputs(v)[0]));
     op.pull({static_cast<int>(size), nullptr, nullptr}, a.data(), Extent::all(net.shape(v)), 0,

@@ -597,7 +597,7 @@ struct Relaxed {
   bound::Bounds bounds;
   bound::Relaxation<float> relax32;
   bound::Relaxation<double> relax64;
-  bound::Magnitudes magnitude;
+  bound::Magnitudes<> magnitude;
 
   Relaxed(const bound::Network<double>& net, const std::vector<TestBox>& boxes,
           bound::Slope slope = bound::Slope::kAdaptive) {

@@ -545,7 +545,7 @@ TEST(Pass, RowsDoNotDependOnTheirBatch) {
           std::vector<char> keep(count, 0);
           for (std::size_t r = first; r < std::min(count, first + size); ++r) keep[r] = 1;
           Rows<float> part = rows;
-          part.compact(keep, plan);
+          part.compact(device::Cpu(), keep, plan);
           const Stepped some = stepped(net, relaxed.relax32, plan, part, 3);
           for (std::size_t r = 0; r < some.bound.size(); ++r) {
             expect_same_row(plan, some, r, all, first + r);
@@ -576,7 +576,7 @@ TEST(Pass, CompactionInTheMiddleKeepsTheBits) {
       keep[r] = r % 3 != 1;
       if (keep[r]) kept.push_back(r);
     }
-    compacted.compact(keep, plan);
+    compacted.compact(device::Cpu(), keep, plan);
     ASSERT_EQ(compacted.count, static_cast<int>(kept.size()));
     const Stepped whole = stepped(net, relaxed.relax32, plan, half.rows, 2);
     const Stepped part = stepped(net, relaxed.relax32, plan, compacted, 2);
@@ -606,7 +606,7 @@ TEST(Pass, SeveralDomainsAreEachItsOwn) {
       std::vector<char> keep;
       for (const int domain : rows.domain) keep.push_back(domain == d);
       Rows<float> part = rows;
-      part.compact(keep, plan);
+      part.compact(device::Cpu(), keep, plan);
       for (const bool without : {false, true}) {  // an empty list means domain 0
         std::fill(part.domain.begin(), part.domain.end(), 0);
         if (without) part.domain.clear();

@@ -6,10 +6,13 @@
 #include <memory>
 #include <vector>
 
-#include "bound/extent.h"
+#include "device/extent.h"
 #include "graph/graph.h"
 
 namespace coronet::bound {
+
+using device::Extent;
+using device::RowSet;
 
 /// How many bytes of weights may be kept in packed form; larger networks are packed tile by tile on
 /// each use.
@@ -40,9 +43,10 @@ class Affine {
   virtual void pull(const RowSet& rows, const T* a, const Extent& out, int k, T* u,
                     const Extent& in, bool accumulate) const = 0;
 
-  /// U_0 = sign[r] * row neuron[r] of M, without multiplying; false where this operator has no such
-  /// form.
-  virtual bool pull_selection(int count, const int* neuron, const T* sign, T* u) const {
+  /// U_0 = sign[r] * row neuron[r] of M, without multiplying, and bias[r] += sign[r] *
+  /// b[neuron[r]] (unless null); false where this operator has no such form.
+  virtual bool pull_selection(int count, const int* neuron, const T* sign, T* u,
+                              double* bias) const {
     return false;
   }
 
@@ -51,7 +55,7 @@ class Affine {
                     const Extent& out) const = 0;
 
   /// bias[r] += A_r . b
-  virtual void bias(const RowSet& rows, const T* a, const Extent& out, T* bias) const = 0;
+  virtual void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const = 0;
   /// b of one element
   [[nodiscard]] virtual double bias_of(int element) const = 0;
 

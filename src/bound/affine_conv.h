@@ -49,7 +49,7 @@ class AffineConv final : public Affine<T> {
     }
   }
 
-  void bias(const RowSet& rows, const T* a, const Extent& out, T* bias) const override {
+  void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const override {
     const int channels = op_.out.channels;
     const std::size_t size = out.size();
     for (int r = 0; r < rows.count; ++r) {

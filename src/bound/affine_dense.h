@@ -29,8 +29,10 @@ class AffineDense final : public Affine<T> {
     multiply(rows.count, a, op_.out, pull_, false, u, op_.in, accumulate);
   }
 
-  bool pull_selection(int count, const int* neuron, const T* sign, T* u) const override {
+  bool pull_selection(int count, const int* neuron, const T* sign, T* u,
+                      double* bias) const override {
     for (int r = 0; r < count; ++r) {
+      if (bias != nullptr) bias[r] += sign[r] * op_.bias[neuron[r]];
       T* row = u + static_cast<std::size_t>(r) * op_.in;
       const std::size_t first = static_cast<std::size_t>(neuron[r]) * op_.in;
       if (!op_.weight.f.empty()) {
@@ -53,7 +55,7 @@ class AffineDense final : public Affine<T> {
     }
   }
 
-  void bias(const RowSet& rows, const T* a, const Extent&, T* bias) const override {
+  void bias(const RowSet& rows, const T* a, const Extent&, double* bias) const override {
     for (int r = 0; r < rows.count; ++r) {
       bias[r] += device::dot(op_.out, a + static_cast<std::size_t>(r) * op_.out, bias_.data());
     }

@@ -57,7 +57,7 @@ class AffineScale final : public Affine<T> {
     }
   }
 
-  void bias(const RowSet& rows, const T* a, const Extent& out, T* bias) const override {
+  void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const override {
     for (int r = 0; r < rows.count; ++r) {
       T sum = 0;
       for_each_run(
@@ -157,7 +157,7 @@ class AffineSum final : public Affine<T> {
     }
   }
 
-  void bias(const RowSet&, const T*, const Extent&, T*) const override {}
+  void bias(const RowSet&, const T*, const Extent&, double*) const override {}
   double bias_of(int) const override { return 0; }
 
   void apply(const double* const* u, double* y) const override { combine(u, y, false); }
@@ -229,7 +229,7 @@ class AffineSelect final : public Affine<T> {
     }
   }
 
-  void bias(const RowSet& rows, const T* a, const Extent& out, T* bias) const override {
+  void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const override {
     if (constant_.empty()) return;
     const std::size_t m = out.size();
     for (int r = 0; r < rows.count; ++r) {
@@ -305,7 +305,7 @@ class AffineSparse final : public Affine<T> {
     }
   }
 
-  void bias(const RowSet& rows, const T* a, const Extent& out, T* bias) const override {
+  void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const override {
     const std::size_t m = out.size();
     for (int r = 0; r < rows.count; ++r) {
       T sum = 0;

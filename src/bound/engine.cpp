@@ -2,17 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "base/error.h"
-#include "device/vector.h"
+#include <type_traits>
 
 namespace coronet::bound {
-
-namespace {
-
-int domain_of(const std::vector<int>& domain, int r) { return domain.empty() ? 0 : domain[r]; }
-
-}  // namespace
 
 template <class T>
 Step<T> adam_step(int iteration, double lr_alpha, double lr_beta) {
@@ -27,7 +19,7 @@ Step<T> adam_step(int iteration, double lr_alpha, double lr_beta) {
   return step;
 }
 
-void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes& m) {
+void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes<>& m) {
   const auto of = [&](int node) {
     const std::size_t n = net.size(node);
     AlignedVector<double> largest(n, 0.0);
@@ -56,131 +48,69 @@ void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Mag
   }
 }
 
-template <class T>
-void Pass<T>::start(const Rows<T>& rows, std::vector<int>& a, std::vector<double>& bias) {
+namespace {
+
+const int* domains_of(const auto& rows) {
+  return rows.domain.empty() ? nullptr : rows.domain.data();
+}
+
+}  // namespace
+
+template <class T, class D>
+void Pass<T, D>::start(const Rows<T, D>& rows, std::vector<int>& a, double* bias) {
   const int v = plan_.start;
-  const std::size_t n = plan_.extent[v].size();
   const Affine<T>* op = net_.affine(v);
   if (rows.selection && op != nullptr && plan_.extent[v].whole) {
     // Rows of W are copied: no identity is ever multiplied.
     const int u = net_.inputs(v)[0];
-    const int buffer =
-        space_.acquire(static_cast<std::size_t>(rows.count) * plan_.extent[u].size());
-    if (op->pull_selection(rows.count, rows.neuron.data(), rows.sign.data(), space_.data(buffer))) {
+    const int buffer = acquire(rows.count, u);
+    if (op->pull_selection(rows.count, rows.neuron.data(), rows.sign.data(), space_.data(buffer),
+                           bias)) {
       a[u] = buffer;
-      for (int r = 0; r < rows.count; ++r) bias[r] += rows.sign[r] * op->bias_of(rows.neuron[r]);
       return;
     }
     space_.release(buffer);
   }
-  a[v] = space_.acquire(static_cast<std::size_t>(rows.count) * n);
-  T* to = space_.data(a[v]);
-  if (!rows.selection) {
-    std::copy(rows.dense.begin(), rows.dense.end(), to);
-    return;
-  }
-  std::fill(to, to + rows.count * n, T(0));
-  for (int r = 0; r < rows.count; ++r) {
-    to[r * n + offset_in(plan_.extent[v], rows.set(), r, rows.neuron[r])] = rows.sign[r];
+  a[v] = acquire(rows.count, v);
+  if (rows.selection) {
+    device_.unit_rows(rows.set(), plan_.extent[v], rows.neuron.data(), rows.sign.data(),
+                      space_.data(a[v]));
+  } else {
+    device_.copy(rows.dense.data(), rows.dense.size(), space_.data(a[v]));
   }
 }
 
-template <class T>
-void Pass<T>::pull_elementwise(const Rows<T>& rows, int v, T* a, T* u, bool add,
-                               std::vector<double>& bias) {
-  const auto& k = device::elementwise<T>();
-  const Lines<T>& lines = relaxation_.lines[v];
-  const Extent& out = plan_.extent[v];
-  const Extent& in = plan_.extent[net_.inputs(v)[0]];
-  const RowSet set = rows.set();
-  const bool has_alpha = !rows.alpha.empty() && !rows.alpha[v].value.empty();
-  const bool same = out == in;
-  if (!add && !same) std::fill(u, u + static_cast<std::size_t>(rows.count) * in.size(), T(0));
-  for (int r = 0; r < rows.count; ++r) {
-    T* row = a + static_cast<std::size_t>(r) * out.size();
-    T* to_row = u + static_cast<std::size_t>(r) * in.size();
-    const std::size_t base = lines.at(domain_of(rows.domain, r));
-    const auto* splits = rows.splits.empty() ? nullptr : &rows.splits[v][r];
-    // A split neuron takes no line: its entry is set aside, then pulled with slope 1 or 0 and its
-    // beta. Splits outside the row's window do not concern it.
-    std::vector<T> aside;
-    if (splits != nullptr) {
-      for (const Split<T>& s : *splits) {
-        const int at = offset_if_inside(out, set, r, s.neuron);
-        aside.push_back(at < 0 ? T(0) : row[at]);
-        if (at >= 0) row[at] = 0;
-      }
-    }
-    T sum = 0;
-    for_each_run(
-        out, set, r,
-        [&](int offset, int node, int n) {
-          T* to = to_row + (same ? offset : offset_in(in, set, r, node));
-          const std::size_t at = base + node;
-          if (lines.relu) {
-            const T* alpha = has_alpha ? rows.alpha[v].value.data() +
-                                             static_cast<std::size_t>(r) * out.size() + offset
-                                       : lines.sl.data() + at;
-            sum += k.relu_pull(n, row + offset, alpha, lines.su.data() + at, lines.tu.data() + at,
-                               to, add);
-          } else {
-            sum += k.line_pull(n, row + offset, lines.sl.data() + at, lines.tl.data() + at,
-                               lines.su.data() + at, lines.tu.data() + at, to, add);
-          }
-        },
-        [&](int offset, int n) {
-          if (same && !add) std::fill(to_row + offset, to_row + offset + n, T(0));
-        });
-    if (splits != nullptr) {
-      std::size_t i = 0;
-      for (const Split<T>& s : *splits) {
-        const T value = aside[i++];
-        const int at = offset_if_inside(out, set, r, s.neuron);
-        if (at < 0) continue;
-        row[at] = value;
-        to_row[same ? at : offset_in(in, set, r, s.neuron)] +=
-            (s.sign > 0 ? value : lines.floor * value) - s.sign * s.beta;
-      }
-    }
-    bias[r] += sum;
-  }
-}
-
-template <class T>
-void Pass<T>::pull(const Rows<T>& rows, bool keep, std::vector<T>& bound,
-                   const Magnitudes* magnitude, std::vector<double>* error) {
+template <class T, class D>
+void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
+                      const Magnitudes<D>* magnitude, std::vector<double>* error) {
   end();
   const RowSet set = rows.set();
+  const int* domains = domains_of(rows);
+  const std::size_t count = rows.count;
+  const auto order = static_cast<double>(plan_.order.size());
   std::vector<int> a(plan_.start + 1, -1);
   kept_.assign(plan_.start + 1, -1);
-  std::vector<double> bias(rows.count, 0.0);
-  if (!rows.constant.empty()) bias = rows.constant;
+  device_.reserve(bias_, count);
+  double* bias = bias_.data();
+  if (rows.constant.empty()) {
+    device_.fill(bias, count, 0.0);
+  } else {
+    device_.copy(rows.constant.data(), count, bias);
+  }
   if (error != nullptr) {
-    error->assign(rows.count, 0.0);
-    for (int r = 0; r < rows.count; ++r) (*error)[r] = gamma(8) * std::fabs(bias[r]);
+    device_.reserve(error_, count);
+    device_.fill(error_.data(), count, 0.0);
+    device_.charge_bias(rows.count, bias, gamma(8), error_.data());
   }
   // Where a row's A at node v is multiplied by numbers of size w, K to a sum, rounding costs at
-  // most gamma(K) |A| w.
-  const auto charge = [&](int v, const AlignedVector<double>& w, double terms) {
-    const Extent& e = plan_.extent[v];
-    const auto* from = space_.data(a[v]);
-    for (int r = 0; r < rows.count; ++r) {
-      double sum = 0;
-      for_each_run(
-          e, set, r,
-          [&](int offset, int node, int n) {
-            if constexpr (std::is_same_v<T, double>) {
-              sum += device::elementwise<double>().abs_dot(
-                  n, from + static_cast<std::size_t>(r) * e.size() + offset, w.data() + node);
-            }
-          },
-          [](int, int) {});
-      // The spare terms cover the sums over consumers and over nodes.
-      (*error)[r] += gamma(terms + 64 + static_cast<double>(plan_.order.size())) * sum;
+  // most gamma(K) |A| w; the spare terms cover the sums over consumers and over nodes.
+  const auto charge = [&](int v, const Array<double>& w, double terms) {
+    if constexpr (std::is_same_v<T, double>) {
+      device_.charge(set, space_.data(a[v]), plan_.extent[v], w.data(), gamma(terms + 64 + order),
+                     error_.data());
     }
   };
   start(rows, a, bias);
-  std::vector<T> partial(rows.count);
   for (int v : plan_.order) {
     if (a[v] < 0) continue;  // the start, where its selection went straight to its input
     if (v == 0) break;
@@ -189,9 +119,10 @@ void Pass<T>::pull(const Rows<T>& rows, bool keep, std::vector<T>& bound,
       if (error != nullptr) charge(v, magnitude->value[v], out.size());
       const int u = net_.inputs(v)[0];
       const bool add = a[u] >= 0;
-      if (!add)
-        a[u] = space_.acquire(static_cast<std::size_t>(rows.count) * plan_.extent[u].size());
-      pull_elementwise(rows, v, space_.data(a[v]), space_.data(a[u]), add, bias);
+      if (!add) a[u] = acquire(rows.count, u);
+      device_.pull_lines(set, domains, relaxation_.lines[v].view(), rows.lower(v),
+                         rows.splits.empty() ? nullptr : &rows.splits[v], space_.data(a[v]), out,
+                         space_.data(a[u]), plan_.extent[u], add, bias);
       if (keep) {
         kept_[v] = a[v];
       } else {
@@ -201,15 +132,12 @@ void Pass<T>::pull(const Rows<T>& rows, bool keep, std::vector<T>& bound,
     }
     const Affine<T>& op = *net_.affine(v);
     if (error != nullptr) charge(v, magnitude->affine[v], op.terms());
-    std::fill(partial.begin(), partial.end(), T(0));
-    op.bias(set, space_.data(a[v]), out, partial.data());
-    for (int r = 0; r < rows.count; ++r) bias[r] += partial[r];
+    op.bias(set, space_.data(a[v]), out, bias);
     const auto& inputs = net_.inputs(v);
     for (int k = 0; k < static_cast<int>(inputs.size()); ++k) {
       const int u = inputs[k];
       const bool add = a[u] >= 0;
-      if (!add)
-        a[u] = space_.acquire(static_cast<std::size_t>(rows.count) * plan_.extent[u].size());
+      if (!add) a[u] = acquire(rows.count, u);
       op.pull(set, space_.data(a[v]), out, k, space_.data(a[u]), plan_.extent[u], add);
     }
     space_.release(a[v]);
@@ -218,33 +146,23 @@ void Pass<T>::pull(const Rows<T>& rows, bool keep, std::vector<T>& bound,
   // At the input box. Rows whose form does not reach the input (a constant network) have no A
   // there.
   const Extent& in = plan_.extent[0];
-  const std::size_t n0 = in.size();
   if (a[0] < 0) {
-    a[0] = space_.acquire(rows.count * n0);
-    std::fill(space_.data(a[0]), space_.data(a[0]) + rows.count * n0, T(0));
+    a[0] = acquire(rows.count, 0);
+    device_.fill(space_.data(a[0]), count * in.size(), T(0));
   }
   T* ain = space_.data(a[0]);
-  if (!rows.input.empty()) {
-    for (std::size_t i = 0; i < rows.count * n0; ++i) ain[i] += rows.input[i];
+  if (!rows.input.empty()) device_.add(rows.input.data(), count * in.size(), ain);
+  if (error != nullptr) {
+    charge(0, magnitude->value[0], static_cast<double>(in.size()));
+    device_.charge_bias(rows.count, bias, gamma(order + 8), error_.data());
+    error->resize(count);
+    device_.read(error_.data(), count, error->data());
   }
-  if (error != nullptr) charge(0, magnitude->value[0], static_cast<double>(n0));
-  bound.resize(rows.count);
-  const std::size_t inputs = net_.size(0);
-  for (int r = 0; r < rows.count; ++r) {
-    const std::size_t base = domain_of(rows.domain, r) * inputs;
-    T sum = 0;
-    for_each_run(
-        in, set, r,
-        [&](int offset, int node, int n) {
-          sum += device::elementwise<T>().concretize(n, ain + r * n0 + offset,
-                                                     relaxation_.lo.data() + base + node,
-                                                     relaxation_.hi.data() + base + node);
-        },
-        [](int, int) {});
-    bound[r] = static_cast<T>(bias[r] + sum);
-    if (error != nullptr)
-      (*error)[r] += gamma(static_cast<double>(plan_.order.size()) + 8) * std::fabs(bias[r]);
-  }
+  device_.reserve(bound_, count);
+  device_.concretize(set, domains, ain, in, relaxation_.lo.data(), relaxation_.hi.data(), bias,
+                     bound_.data());
+  bound.resize(count);
+  device_.read(bound_.data(), count, bound.data());
   if (keep) {
     kept_[0] = a[0];
   } else {
@@ -252,87 +170,19 @@ void Pass<T>::pull(const Rows<T>& rows, bool keep, std::vector<T>& bound,
   }
 }
 
-template <class T>
-void Pass<T>::minimizer(const Rows<T>& rows, int r, T* x) const {
-  const std::size_t base = domain_of(rows.domain, r) * static_cast<std::size_t>(net_.size(0));
-  device::elementwise<T>().minimizer(net_.size(0), input_a(r), relaxation_.lo.data() + base,
-                                     relaxation_.hi.data() + base, x);
+template <class T, class D>
+void Pass<T, D>::minimizer(const Rows<T, D>& rows, int r, T* x) const {
+  const RowSet one{1, nullptr, nullptr};
+  const int* domains = domains_of(rows);
+  device_.minimizers(one, domains == nullptr ? nullptr : domains + r, input_a(r), plan_.extent[0],
+                     relaxation_.lo.data(), relaxation_.hi.data(), x);
 }
 
-template <class T>
-void Pass<T>::push_elementwise(Rows<T>& rows, int v, const T* z, T* out, const Step<T>* step) {
-  const auto& k = device::elementwise<T>();
-  const Lines<T>& lines = relaxation_.lines[v];
-  const Extent& extent = plan_.extent[v];
-  const Extent& in = plan_.extent[net_.inputs(v)[0]];
+template <class T, class D>
+void Pass<T, D>::push(Rows<T, D>& rows, const Step<T>* step,
+                      typename D::template Array<T>* start_value) {
   const RowSet set = rows.set();
-  const bool has_alpha = !rows.alpha.empty() && !rows.alpha[v].value.empty();
-  const bool same = extent == in;
-  const std::size_t width = extent.size();
-  for (int r = 0; r < rows.count; ++r) {
-    const T* row = kept(v, r);
-    const T* from = z + static_cast<std::size_t>(r) * in.size();
-    T* to = out + r * width;
-    const std::size_t base = lines.at(domain_of(rows.domain, r));
-    std::vector<Split<T>>* splits = rows.splits.empty() ? nullptr : &rows.splits[v][r];
-    // out may be z itself, so the split neurons' values are read first.
-    std::vector<T> aside;
-    if (splits != nullptr) {
-      for (const Split<T>& s : *splits) {
-        const int at = offset_if_inside(in, set, r, s.neuron);
-        aside.push_back(at < 0 ? T(0) : from[at]);
-      }
-    }
-    for_each_run(
-        extent, set, r,
-        [&](int offset, int node, int n) {
-          const T* zi = from + (same ? offset : offset_in(in, set, r, node));
-          const std::size_t at = base + node;
-          if (!lines.relu) {
-            k.line_push(n, row + offset, zi, lines.sl.data() + at, lines.tl.data() + at,
-                        lines.su.data() + at, lines.tu.data() + at, to + offset);
-            return;
-          }
-          if (!has_alpha) {
-            k.relu_push(n, row + offset, zi, lines.sl.data() + at, lines.su.data() + at,
-                        lines.tu.data() + at, to + offset);
-            return;
-          }
-          typename Rows<T>::Alpha& alpha = rows.alpha[v];
-          const std::size_t first = r * width + offset;
-          if (step != nullptr) {
-            k.relu_push_adam(n, row + offset, zi, alpha.value.data() + first,
-                             alpha.m.data() + first, alpha.v.data() + first, lines.su.data() + at,
-                             lines.tu.data() + at, lines.free.data() + at, lines.floor,
-                             &step->alpha, to + offset);
-          } else {
-            k.relu_push(n, row + offset, zi, alpha.value.data() + first, lines.su.data() + at,
-                        lines.tu.data() + at, to + offset);
-          }
-        },
-        [&](int offset, int n) { std::fill(to + offset, to + offset + n, T(0)); });
-    if (splits != nullptr) {
-      std::size_t i = 0;
-      for (Split<T>& s : *splits) {
-        const T zs = aside[i++];
-        const int at = offset_if_inside(extent, set, r, s.neuron);
-        if (at < 0) continue;
-        to[at] = s.sign > 0 ? zs : lines.floor * zs;
-        if (step == nullptr) continue;
-        const kernels::AdamStep<T>& adam = step->beta;
-        const T g = -s.sign * zs;
-        s.m = adam.beta1 * s.m + (1 - adam.beta1) * g;
-        s.v = adam.beta2 * s.v + (1 - adam.beta2) * g * g;
-        s.beta += adam.rate * s.m / (std::sqrt(s.v * adam.inv_scale2) + adam.epsilon);
-        s.beta = std::max(s.beta, T(0));
-      }
-    }
-  }
-}
-
-template <class T>
-void Pass<T>::push(Rows<T>& rows, const Step<T>* step, AlignedVector<T>* start_value) {
-  const RowSet set = rows.set();
+  const int* domains = domains_of(rows);
   std::vector<int> value(plan_.start + 1, -1);
   std::vector<int> left = plan_.consumers;
   const auto done_with = [&](int u) {
@@ -344,33 +194,21 @@ void Pass<T>::push(Rows<T>& rows, const Step<T>* step, AlignedVector<T>* start_v
   for (auto it = plan_.order.rbegin(); it != plan_.order.rend(); ++it) {
     const int v = *it;
     const Extent& extent = plan_.extent[v];
-    const std::size_t n = extent.size();
     if (v == 0) {
       if (!plan_.push[0]) continue;
-      value[0] = space_.acquire(rows.count * n);
-      T* x = space_.data(value[0]);
-      const T* a = space_.data(kept_[0]);
-      for (int r = 0; r < rows.count; ++r) {
-        const std::size_t base = domain_of(rows.domain, r) * static_cast<std::size_t>(net_.size(0));
-        for_each_run(
-            extent, set, r,
-            [&](int offset, int node, int m) {
-              device::elementwise<T>().minimizer(
-                  m, a + r * n + offset, relaxation_.lo.data() + base + node,
-                  relaxation_.hi.data() + base + node, x + r * n + offset);
-            },
-            [&](int offset, int m) {
-              std::fill(x + r * n + offset, x + r * n + offset + m, T(0));
-            });
-      }
+      value[0] = acquire(rows.count, 0);
+      device_.minimizers(set, domains, space_.data(kept_[0]), extent, relaxation_.lo.data(),
+                         relaxation_.hi.data(), space_.data(value[0]));
       continue;
     }
     if (net_.elementwise(v)) {
       const int u = net_.inputs(v)[0];
       // In place where nothing else reads the input.
       const bool in_place = left[u] == 1 && extent == plan_.extent[u];
-      const int buffer = in_place ? value[u] : space_.acquire(rows.count * n);
-      push_elementwise(rows, v, space_.data(value[u]), space_.data(buffer), step);
+      const int buffer = in_place ? value[u] : acquire(rows.count, v);
+      device_.push_lines(set, domains, relaxation_.lines[v].view(), rows.slopes(v),
+                         rows.splits.empty() ? nullptr : &rows.splits[v], kept(v, 0), extent,
+                         space_.data(value[u]), plan_.extent[u], space_.data(buffer), step);
       if (in_place) {
         value[u] = -1;
         left[u] = 0;
@@ -388,7 +226,7 @@ void Pass<T>::push(Rows<T>& rows, const Step<T>* step, AlignedVector<T>* start_v
     const auto& inputs = net_.inputs(v);
     std::vector<const T*> x;
     std::vector<const Extent*> in;
-    value[v] = space_.acquire(rows.count * n);
+    value[v] = acquire(rows.count, v);
     for (int u : inputs) {
       x.push_back(space_.data(value[u]));
       in.push_back(&plan_.extent[u]);
@@ -397,17 +235,17 @@ void Pass<T>::push(Rows<T>& rows, const Step<T>* step, AlignedVector<T>* start_v
     for (int u : inputs) done_with(u);
   }
   if (start_value != nullptr) {
-    const T* from = space_.data(value[plan_.start]);
-    start_value->assign(
-        from, from + static_cast<std::size_t>(rows.count) * plan_.extent[plan_.start].size());
+    const std::size_t n = static_cast<std::size_t>(rows.count) * plan_.extent[plan_.start].size();
+    device_.reserve(*start_value, n);
+    device_.copy(space_.data(value[plan_.start]), n, start_value->data());
   }
   for (int b : value) {
     if (b >= 0) space_.release(b);
   }
 }
 
-template <class T>
-void Pass<T>::end() {
+template <class T, class D>
+void Pass<T, D>::end() {
   for (int& b : kept_) {
     if (b >= 0) space_.release(b);
     b = -1;

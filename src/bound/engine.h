@@ -15,53 +15,50 @@ namespace coronet::bound {
 
 /// What rows are bounded over: the lines of every elementwise node and the input box, each of
 /// [domains][size].
-template <class T>
+template <class T, class D = device::Cpu>
 struct Relaxation {
-  std::vector<Lines<T>> lines;  ///< [nodes]; empty where not elementwise or not bounded yet
-  AlignedVector<T> lo, hi;      ///< [domains][inputs]
+  std::vector<Lines<T, D>> lines;  ///< [nodes]; empty where not elementwise or not bounded yet
+  typename D::template Array<T> lo, hi;  ///< [domains][inputs]
 };
 
 /// How large numbers can get, for the error of a pull: [nodes][size], over all domains.
+template <class D = device::Cpu>
 struct Magnitudes {
-  std::vector<AlignedVector<double>>
+  using Array = typename D::template Array<double>;
+  std::vector<Array>
       value;  ///< elementwise nodes: of their input and intercepts; node 0: of the input
-  std::vector<AlignedVector<double>> affine;  ///< affine nodes: |M| |u| + |b|
+  std::vector<Array> affine;  ///< affine nodes: |M| |u| + |b|
 };
 /// Fills in node v's, from the bounds of its inputs (or its own, for node 0).
-void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes& m);
+void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes<>& m);
 
-/// The Adam step of a push, for alpha and for beta.
-template <class T>
-struct Step {
-  kernels::AdamStep<T> alpha;
-  kernels::AdamStep<T> beta;
-};
 template <class T>
 Step<T> adam_step(int iteration, double lr_alpha, double lr_beta);
 
-/// One batch between its pull and its push. Holds buffers of the workspace until destroyed or
-/// end()ed.
-template <class T>
+/// One batch between its pull and its push, on device D. Holds buffers of the workspace until
+/// destroyed or end()ed.
+template <class T, class D = device::Cpu>
 class Pass {
  public:
-  Pass(const Network<T>& net, const Relaxation<T>& relaxation, const Plan& plan,
-       Workspace<T>& space)
-      : net_(net), relaxation_(relaxation), plan_(plan), space_(space) {}
+  Pass(const Network<T>& net, const Relaxation<T, D>& relaxation, const Plan& plan,
+       Workspace<T, D>& space)
+      : net_(net), relaxation_(relaxation), plan_(plan), space_(space), device_(space.device()) {}
   ~Pass() { end(); }
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
-  /// bound[r] = the lower bound of row r; with `keep`, what push needs is kept. With `margin`,
+  /// bound[r] = the lower bound of row r; with `keep`, what push needs is kept. With `error`,
   /// error[r] is a rigorous bound of the rounding in bound[r] (T = double only): bound[r] -
   /// error[r] holds over the reals.
-  void pull(const Rows<T>& rows, bool keep, std::vector<T>& bound,
-            const Magnitudes* magnitude = nullptr, std::vector<double>* error = nullptr);
+  void pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
+            const Magnitudes<D>* magnitude = nullptr, std::vector<double>* error = nullptr);
 
   /// Pushes the minimising input of each row through its relaxed network and makes one ascent step
   /// of the rows' alpha and beta (none if step is null). Call after pull(keep), with the same rows.
   /// start_value, if given, becomes the pushed value of the start node, [count, extent] (a plan
   /// with push_start).
-  void push(Rows<T>& rows, const Step<T>* step, AlignedVector<T>* start_value = nullptr);
+  void push(Rows<T, D>& rows, const Step<T>* step,
+            typename D::template Array<T>* start_value = nullptr);
 
   /// A of row r at the output of elementwise node v, from the last pull(keep): [extent of v].
   const T* kept(int v, int r) const {
@@ -72,21 +69,27 @@ class Pass {
   const T* input_a(int r) const {
     return space_.data(kept_[0]) + static_cast<std::size_t>(r) * plan_.extent[0].size();
   }
-  void minimizer(const Rows<T>& rows, int r, T* x) const;
+  void minimizer(const Rows<T, D>& rows, int r, T* x) const;
 
   void end();
 
  private:
-  void start(const Rows<T>& rows, std::vector<int>& a, std::vector<double>& bias);
-  void pull_elementwise(const Rows<T>& rows, int v, T* a, T* u, bool add,
-                        std::vector<double>& bias);
-  void push_elementwise(Rows<T>& rows, int v, const T* z, T* out, const Step<T>* step);
+  template <class V>
+  using Array = typename D::template Array<V>;
+
+  void start(const Rows<T, D>& rows, std::vector<int>& a, double* bias);
+  int acquire(int rows, int node) {
+    return space_.acquire(static_cast<std::size_t>(rows) * plan_.extent[node].size());
+  }
 
   const Network<T>& net_;
-  const Relaxation<T>& relaxation_;
+  const Relaxation<T, D>& relaxation_;
   const Plan& plan_;
-  Workspace<T>& space_;
+  Workspace<T, D>& space_;
+  const D& device_;
   std::vector<int> kept_;  // [nodes] buffer, or -1
+  Array<double> bias_, error_;
+  Array<T> bound_;
 };
 
 }  // namespace coronet::bound

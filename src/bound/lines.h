@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "base/aligned.h"
 #include "bound/bounds.h"
+#include "device/cpu.h"
 
 namespace coronet::bound {
 
@@ -23,16 +23,22 @@ bool elementwise(const Operator& op);
 
 /// Lines of one node: arrays of [domains][size]. sl z + tl <= f(z) <= su z + tu for all z in [lo,
 /// hi], rigorously for T = double: the intercepts are rounded outward for the slopes as they are.
-template <class T>
+template <class T, class D = device::Cpu>
 struct Lines {
+  template <class V>
+  using Array = typename D::template Array<V>;
+
   int size = 0;
   bool relu =
       false;  ///< tl = 0, and the lower slope of a free neuron may be any alpha in [floor, 1]
   T floor = 0;
-  AlignedVector<T> sl, tl, su, tu;
-  AlignedVector<T> free;  ///< 1 where alpha may be chosen (unstable ReLU), else 0
+  Array<T> sl, tl, su, tu;
+  Array<T> free;  ///< 1 where alpha may be chosen (unstable ReLU), else 0
 
   [[nodiscard]] std::size_t at(int domain) const { return static_cast<std::size_t>(domain) * size; }
+  [[nodiscard]] device::LinesAt<T> view() const {
+    return {sl.data(), tl.data(), su.data(), tu.data(), free.data(), size, relu, floor};
+  }
 };
 
 /// Lines of `op` for `domains` domains with input bounds lo, hi of [domains][size].

@@ -72,15 +72,7 @@ class Descent {
       rows.alpha[v].value.assign(n, 0.0F);
       rows.alpha[v].m.assign(n, 0.0F);
       rows.alpha[v].v.assign(n, 0.0F);
-      for (int r = 0; r < rows.count; ++r) {
-        float* to = rows.alpha[v].value.data() + static_cast<std::size_t>(r) * e.size();
-        for_each_run(
-            e, rows.set(), r,
-            [&](int offset, int node, int k) {
-              std::copy(lines.sl.data() + node, lines.sl.data() + node + k, to + offset);
-            },
-            [](int, int) {});
-      }
+      space_.device().start_slopes(rows.set(), nullptr, lines.view(), e, rows.alpha[v].value.data());
     }
   }
 
@@ -132,7 +124,7 @@ class Descent {
 
   void take_out(Rows<float>& rows) {
     for (char& c : out_) c = c ? 0 : 1;
-    rows.compact(out_, plan_);
+    rows.compact(space_.device(), out_, plan_);
   }
 
   const Context& context_;

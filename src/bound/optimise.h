@@ -15,7 +15,7 @@ struct Root {
   Bounds bounds;
   Relaxation<float> relax32;
   Relaxation<double> relax64;
-  Magnitudes magnitude;
+  Magnitudes<> magnitude;
   bool timed_out = false;  ///< the deadline passed: bounds are sound but not all were tightened
 };
 

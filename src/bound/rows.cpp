@@ -1,50 +1,32 @@
 #include "bound/rows.h"
 
-#include <utility>
-
 namespace coronet::bound {
 
-namespace {
-
-template <class V>
-void keep_rows(V& values, std::size_t width, const std::vector<char>& keep) {
-  if (values.empty()) return;
-  std::size_t to = 0;
-  for (std::size_t r = 0; r < keep.size(); ++r) {
+template <class T, class D>
+void Rows<T, D>::compact(const D& device, const std::vector<char>& keep, const Plan& plan) {
+  device.keep_rows(neuron, 1, keep);
+  device.keep_rows(sign, 1, keep);
+  device.keep_rows(dense, plan.extent[plan.start].shape.size(), keep);
+  device.keep_rows(input, plan.extent[0].shape.size(), keep);
+  device.keep_rows(constant, 1, keep);
+  device.keep_rows(domain, 1, keep);
+  device.keep_rows(start_y, 1, keep);
+  device.keep_rows(start_x, 1, keep);
+  int left = 0;
+  for (int r = 0; r < count; ++r) {
     if (!keep[r]) continue;
-    if (to != r) {
-      for (std::size_t i = 0; i < width; ++i) {
-        values[to * width + i] = std::move(values[r * width + i]);
-      }
-    }
-    ++to;
+    if (!id.empty()) id[left] = id[r];
+    ++left;
   }
-  values.resize(to * width);
-}
-
-}  // namespace
-
-template <class T>
-void Rows<T>::compact(const std::vector<char>& keep, const Plan& plan) {
-  keep_rows(neuron, 1, keep);
-  keep_rows(sign, 1, keep);
-  keep_rows(dense, plan.extent[plan.start].shape.size(), keep);
-  keep_rows(input, plan.extent[0].shape.size(), keep);
-  keep_rows(constant, 1, keep);
-  keep_rows(domain, 1, keep);
-  keep_rows(start_y, 1, keep);
-  keep_rows(start_x, 1, keep);
-  keep_rows(id, 1, keep);
+  if (!id.empty()) id.resize(left);
   for (int v : plan.elementwise) {
     if (!alpha.empty()) {
-      keep_rows(alpha[v].value, plan.extent[v].size(), keep);
-      keep_rows(alpha[v].m, plan.extent[v].size(), keep);
-      keep_rows(alpha[v].v, plan.extent[v].size(), keep);
+      device.keep_rows(alpha[v].value, plan.extent[v].size(), keep);
+      device.keep_rows(alpha[v].m, plan.extent[v].size(), keep);
+      device.keep_rows(alpha[v].v, plan.extent[v].size(), keep);
     }
-    if (!splits.empty()) keep_rows(splits[v], 1, keep);
+    if (!splits.empty()) device.keep_rows(splits[v], 1, keep);
   }
-  int left = 0;
-  for (char k : keep) left += k;
   count = left;
 }
 

@@ -3,15 +3,20 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
-#include "base/aligned.h"
+#include "device/cpu.h"
 
 namespace coronet::bound {
 
-template <class T>
+template <class T, class D = device::Cpu>
 class Workspace {
  public:
+  Workspace() = default;
+  explicit Workspace(D device) : device_(std::move(device)) {}
+  [[nodiscard]] const D& device() const { return device_; }
+
   /// A buffer of at least n numbers; give it back by release(). Indices stay valid while others are
   /// acquired.
   int acquire(std::size_t n) {
@@ -35,10 +40,7 @@ class Workspace {
       buffers_.emplace_back();
       busy_.push_back(0);
     }
-    if (buffers_[best].size() < n) {
-      buffers_[best] = {};  // free first: the old contents are not wanted
-      buffers_[best].resize(n);
-    }
+    device_.reserve(buffers_[best], n);
     busy_[best] = 1;
     return best;
   }
@@ -51,12 +53,13 @@ class Workspace {
   }
   [[nodiscard]] std::size_t bytes() const {
     std::size_t total = 0;
-    for (const auto& b : buffers_) total += b.capacity() * sizeof(T);
+    for (const auto& b : buffers_) total += b.size() * sizeof(T);
     return total;
   }
 
  private:
-  std::vector<AlignedVector<T>> buffers_;
+  D device_;
+  std::vector<typename D::template Array<T>> buffers_;
   std::vector<char> busy_;
 };
 

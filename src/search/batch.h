@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "bound/engine.h"
-#include "bound/extent.h"
 #include "bound/optimise.h"
 #include "search/combine.h"
 #include "search/domain.h"
@@ -33,7 +32,7 @@ struct Batch {
       ++to;
     }
     lambda.resize(to);
-    rows.compact(keep, plan);
+    rows.compact(device::Cpu(), keep, plan);
   }
 };
 

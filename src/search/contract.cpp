@@ -47,7 +47,7 @@ Contractor::Contractor(const bound::Network<double>& net) : net_(net), rows_(net
     for (int i = 0; i < n; ++i) neuron[i] = i;
     const std::vector<double> sign(n, 1.0);
     std::vector<double> w(static_cast<std::size_t>(n) * net.size(net.inputs(v)[0]));
-    if (net.affine(v)->pull_selection(n, neuron.data(), sign.data(), w.data())) {
+    if (net.affine(v)->pull_selection(n, neuron.data(), sign.data(), w.data(), nullptr)) {
       rows_[v] = std::move(w);
       useful_ |= net.inputs(v)[0] == 0;
     }

@@ -72,7 +72,7 @@ class Splitter {
     }
     relax.lo.assign(bounds.lo[0].begin(), bounds.lo[0].end());
     relax.hi.assign(bounds.hi[0].begin(), bounds.hi[0].end());
-    bound::Magnitudes magnitude;
+    bound::Magnitudes<> magnitude;
     magnitude.value.resize(net_.nodes());
     magnitude.affine.resize(net_.nodes());
     add_magnitudes(net_, bounds, 0, magnitude);
@@ -99,7 +99,7 @@ class Splitter {
  private:
   /// Rows of both signs for the neurons of node v that are open in their domain.
   void tighten(int v, int count, const Relaxation<double>& relax,
-               const bound::Magnitudes& magnitude, Bounds& bounds, int worker) {
+               const bound::Magnitudes<>& magnitude, Bounds& bounds, int worker) {
     const int n = net_.size(v);
     constexpr int kAtOnce = 2048;
     Rows<double> rows;
@@ -145,7 +145,7 @@ class Splitter {
   /// Bounds the constraints of the open clauses of every domain, drops what is refuted, halves the
   /// rest.
   void decide(const std::vector<BoxDomain>& domains, int first, int count,
-              const Relaxation<double>& relax, const bound::Magnitudes& magnitude, Bounds& bounds,
+              const Relaxation<double>& relax, const bound::Magnitudes<>& magnitude, Bounds& bounds,
               int worker, ChunkResult& result) {
     Rows<double> rows;
     bool any_input = false;

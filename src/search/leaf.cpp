@@ -66,7 +66,7 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
     rows.count = clause.count;
     rows.dense = clause.output;
     rows.input = clause.input;
-    rows.constant = clause.constant;
+    rows.constant.assign(clause.constant.begin(), clause.constant.end());
     rows.splits = splits_of(domain, output + 1, clause.count);
     forms_of(context, root, plan, rows, space, forms);
   }

@@ -8,7 +8,7 @@
 #include "device/conv.h"
 #include "ops/shape.h"
 
-namespace coronet::bound {
+namespace coronet::device {
 
 /// The rows of one call: how many, and where each one starts (in the image of the node that the
 /// rows are about).
@@ -21,7 +21,7 @@ struct RowSet {
 /// A row holds `size()` numbers: the window of the node's image, or all of the node's value.
 struct Extent {
   Shape shape;
-  device::Window window;
+  Window window;
   bool whole = true;
 
   static Extent all(const Shape& shape) {
@@ -84,7 +84,7 @@ inline int offset_if_inside(const Extent& e, const RowSet& rows, int r, int node
 inline Extent cover(const Extent& a, const Extent& b) {
   if (a == b) return a;
   if (a.whole || b.whole) return Extent::all(a.shape);
-  const auto join = [](const device::Span& p, const device::Span& q, device::Span& out) {
+  const auto join = [](const Span& p, const Span& q, Span& out) {
     if (p.scale != q.scale) return false;
     out.scale = p.scale;
     out.offset = std::min(p.offset, q.offset);
@@ -107,4 +107,4 @@ inline Extent tidy(const Extent& e) {
   return e;
 }
 
-}  // namespace coronet::bound
+}  // namespace coronet::device
