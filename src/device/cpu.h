@@ -81,6 +81,9 @@ class Cpu {
   void add(const T* from, std::size_t n, T* to) const {
     for (std::size_t i = 0; i < n; ++i) to[i] += from[i];
   }
+  void convert(const float* from, std::size_t n, double* to) const {
+    std::copy(from, from + n, to);
+  }
   /// To the host.
   template <class T>
   void read(const T* from, std::size_t n, T* to) const {
@@ -143,13 +146,14 @@ class Cpu {
     }
     values.resize(to * width);
   }
-  /// Row to[i] of `saved` becomes row from[i] of `rows`.
+  /// Row id[r] of `saved` becomes row r of `rows`, where flag[r].
   template <class T>
-  void save_rows(const std::vector<int>& from, const std::vector<int>& to, std::size_t width,
+  void save_rows(const std::vector<int>& id, const std::vector<char>& flag, std::size_t width,
                  const T* rows, T* saved) const {
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      const T* row = rows + static_cast<std::size_t>(from[i]) * width;
-      std::copy(row, row + width, saved + static_cast<std::size_t>(to[i]) * width);
+    for (std::size_t r = 0; r < flag.size(); ++r) {
+      if (!flag[r]) continue;
+      std::copy(rows + r * width, rows + (r + 1) * width,
+                saved + static_cast<std::size_t>(id[r]) * width);
     }
   }
 };

@@ -1,0 +1,207 @@
+// The members of Pass, for the files that instantiate it for a device.
+#pragma once
+
+#include <type_traits>
+#include <vector>
+
+#include "bound/engine.h"
+
+namespace coronet::bound {
+
+template <class T, class D>
+void Pass<T, D>::start(const Rows<T, D>& rows, std::vector<int>& a, double* bias) {
+  const int v = plan_.start;
+  const Affine<T>* op = net_.affine(v);
+  if (rows.selection && op != nullptr && plan_.extent[v].whole) {
+    // Rows of W are copied: no identity is ever multiplied.
+    const int u = net_.inputs(v)[0];
+    const int buffer = acquire(rows.count, u);
+    if (op->pull_selection(rows.count, rows.neuron.data(), rows.sign.data(), space_.data(buffer),
+                           bias)) {
+      a[u] = buffer;
+      return;
+    }
+    space_.release(buffer);
+  }
+  a[v] = acquire(rows.count, v);
+  if (rows.selection) {
+    device_.unit_rows(rows.set(), plan_.extent[v], rows.neuron.data(), rows.sign.data(),
+                      space_.data(a[v]));
+  } else {
+    device_.copy(rows.dense.data(), rows.dense.size(), space_.data(a[v]));
+  }
+}
+
+template <class T, class D>
+void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
+                      const Magnitudes<D>* magnitude, std::vector<double>* error) {
+  end();
+  const RowSet set = rows.set();
+  const int* domains = rows.domain.empty() ? nullptr : rows.domain.data();
+  const std::size_t count = rows.count;
+  const auto order = static_cast<double>(plan_.order.size());
+  std::vector<int> a(plan_.start + 1, -1);
+  kept_.assign(plan_.start + 1, -1);
+  device_.reserve(bias_, count);
+  double* bias = bias_.data();
+  if (rows.constant.empty()) {
+    device_.fill(bias, count, 0.0);
+  } else {
+    device_.copy(rows.constant.data(), count, bias);
+  }
+  if (error != nullptr) {
+    device_.reserve(error_, count);
+    device_.fill(error_.data(), count, 0.0);
+    device_.charge_bias(rows.count, bias, gamma(8), error_.data());
+  }
+  // Where a row's A at node v is multiplied by numbers of size w, K to a sum, rounding costs at
+  // most gamma(K) |A| w; the spare terms cover the sums over consumers and over nodes.
+  const auto charge = [&](int v, const Array<double>& w, double terms) {
+    if constexpr (std::is_same_v<T, double>) {
+      device_.charge(set, space_.data(a[v]), plan_.extent[v], w.data(), gamma(terms + 64 + order),
+                     error_.data());
+    }
+  };
+  start(rows, a, bias);
+  for (int v : plan_.order) {
+    if (a[v] < 0) continue;  // the start, where its selection went straight to its input
+    if (v == 0) break;
+    const Extent& out = plan_.extent[v];
+    if (net_.elementwise(v)) {
+      if (error != nullptr) charge(v, magnitude->value[v], out.size());
+      const int u = net_.inputs(v)[0];
+      const bool add = a[u] >= 0;
+      if (!add) a[u] = acquire(rows.count, u);
+      device_.pull_lines(set, domains, relaxation_.lines[v].view(), rows.lower(v),
+                         rows.splits.empty() ? nullptr : &rows.splits[v], space_.data(a[v]), out,
+                         space_.data(a[u]), plan_.extent[u], add, bias);
+      if (keep) {
+        kept_[v] = a[v];
+      } else {
+        space_.release(a[v]);
+      }
+      continue;
+    }
+    const Affine<T>& op = *net_.affine(v);
+    if (error != nullptr) charge(v, magnitude->affine[v], op.terms());
+    op.bias(set, space_.data(a[v]), out, bias);
+    const auto& inputs = net_.inputs(v);
+    for (int k = 0; k < static_cast<int>(inputs.size()); ++k) {
+      const int u = inputs[k];
+      const bool add = a[u] >= 0;
+      if (!add) a[u] = acquire(rows.count, u);
+      op.pull(set, space_.data(a[v]), out, k, space_.data(a[u]), plan_.extent[u], add);
+    }
+    space_.release(a[v]);
+  }
+
+  // At the input box. Rows whose form does not reach the input (a constant network) have no A
+  // there.
+  const Extent& in = plan_.extent[0];
+  if (a[0] < 0) {
+    a[0] = acquire(rows.count, 0);
+    device_.fill(space_.data(a[0]), count * in.size(), T(0));
+  }
+  T* ain = space_.data(a[0]);
+  if (!rows.input.empty()) device_.add(rows.input.data(), count * in.size(), ain);
+  if (error != nullptr) {
+    charge(0, magnitude->value[0], static_cast<double>(in.size()));
+    device_.charge_bias(rows.count, bias, gamma(order + 8), error_.data());
+    error->resize(count);
+    device_.read(error_.data(), count, error->data());
+  }
+  device_.reserve(bound_, count);
+  device_.concretize(set, domains, ain, in, relaxation_.lo.data(), relaxation_.hi.data(), bias,
+                     bound_.data());
+  bound.resize(count);
+  device_.read(bound_.data(), count, bound.data());
+  if (keep) {
+    kept_[0] = a[0];
+  } else {
+    space_.release(a[0]);
+  }
+}
+
+template <class T, class D>
+void Pass<T, D>::minimizer(const Rows<T, D>& rows, int r, T* x) const {
+  const RowSet one{1, nullptr, nullptr};
+  const int* domains = rows.domain.empty() ? nullptr : rows.domain.data();
+  device_.minimizers(one, domains == nullptr ? nullptr : domains + r, input_a(r), plan_.extent[0],
+                     relaxation_.lo.data(), relaxation_.hi.data(), x);
+}
+
+template <class T, class D>
+void Pass<T, D>::push(Rows<T, D>& rows, const Step<T>* step,
+                      typename D::template Array<T>* start_value) {
+  const RowSet set = rows.set();
+  const int* domains = rows.domain.empty() ? nullptr : rows.domain.data();
+  std::vector<int> value(plan_.start + 1, -1);
+  std::vector<int> left = plan_.consumers;
+  const auto done_with = [&](int u) {
+    if (--left[u] == 0 && value[u] >= 0) {
+      space_.release(value[u]);
+      value[u] = -1;
+    }
+  };
+  for (auto it = plan_.order.rbegin(); it != plan_.order.rend(); ++it) {
+    const int v = *it;
+    const Extent& extent = plan_.extent[v];
+    if (v == 0) {
+      if (!plan_.push[0]) continue;
+      value[0] = acquire(rows.count, 0);
+      device_.minimizers(set, domains, space_.data(kept_[0]), extent, relaxation_.lo.data(),
+                         relaxation_.hi.data(), space_.data(value[0]));
+      continue;
+    }
+    if (net_.elementwise(v)) {
+      const int u = net_.inputs(v)[0];
+      // In place where nothing else reads the input.
+      const bool in_place = left[u] == 1 && extent == plan_.extent[u];
+      const int buffer = in_place ? value[u] : acquire(rows.count, v);
+      device_.push_lines(set, domains, relaxation_.lines[v].view(), rows.slopes(v),
+                         rows.splits.empty() ? nullptr : &rows.splits[v], kept(v, 0), extent,
+                         space_.data(value[u]), plan_.extent[u], space_.data(buffer), step);
+      if (in_place) {
+        value[u] = -1;
+        left[u] = 0;
+      } else {
+        done_with(u);
+      }
+      value[v] = buffer;
+      if (!plan_.push[v]) {
+        space_.release(buffer);
+        value[v] = -1;
+      }
+      continue;
+    }
+    if (!plan_.push[v]) continue;
+    const auto& inputs = net_.inputs(v);
+    std::vector<const T*> x;
+    std::vector<const Extent*> in;
+    value[v] = acquire(rows.count, v);
+    for (int u : inputs) {
+      x.push_back(space_.data(value[u]));
+      in.push_back(&plan_.extent[u]);
+    }
+    net_.affine(v)->push(set, x.data(), in.data(), space_.data(value[v]), extent);
+    for (int u : inputs) done_with(u);
+  }
+  if (start_value != nullptr) {
+    const std::size_t n = static_cast<std::size_t>(rows.count) * plan_.extent[plan_.start].size();
+    device_.reserve(*start_value, n);
+    device_.copy(space_.data(value[plan_.start]), n, start_value->data());
+  }
+  for (int b : value) {
+    if (b >= 0) space_.release(b);
+  }
+}
+
+template <class T, class D>
+void Pass<T, D>::end() {
+  for (int& b : kept_) {
+    if (b >= 0) space_.release(b);
+    b = -1;
+  }
+}
+
+}  // namespace coronet::bound
