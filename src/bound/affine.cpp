@@ -3,6 +3,7 @@
 #include "bound/affine_conv.h"
 #include "bound/affine_dense.h"
 #include "bound/affine_simple.h"
+#include "bound/affine_sparse.h"
 
 namespace coronet::bound {
 
@@ -33,7 +34,9 @@ struct Maker {
     for (std::size_t k = 0; k < node.inputs.size(); ++k) shapes.push_back(in(static_cast<int>(k)));
     return std::make_unique<AffineSelect<T>>(op, shapes);
   }
-  Made operator()(const Sparse& op) const { return std::make_unique<AffineSparse<T>>(op, in(0)); }
+  Made operator()(const Sparse& op) const {
+    return std::make_unique<AffineSparse<T>>(op, in(0), budget);
+  }
   Made operator()(const Input&) const { return nullptr; }
   Made operator()(const Relu&) const { return nullptr; }
   Made operator()(const Sigmoid&) const { return nullptr; }

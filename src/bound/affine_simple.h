@@ -1,4 +1,4 @@
-// The affine operators without products of their own size: Scale, Sum, Select, Sparse.
+// The affine operators without products of their own size: Scale, Sum, Select.
 #pragma once
 
 #include <cmath>
@@ -265,74 +265,6 @@ class AffineSelect final : public Affine<T> {
   std::vector<int> first_;
   std::vector<std::vector<Entry>> entries_;
   AlignedVector<T> constant_;
-};
-
-/// y = M u + b, M in compressed rows.
-template <class T>
-class AffineSparse final : public Affine<T> {
- public:
-  AffineSparse(const Sparse& op, const Shape& in) : op_(op), in_(in) {}
-  Extent reach(const Extent&, int) const override { return Extent::all(in_); }
-
-  void pull(const RowSet& rows, const T* a, const Extent& out, int, T* u, const Extent& in,
-            bool accumulate) const override {
-    const std::size_t n = in.size();
-    const std::size_t m = out.size();
-    if (!accumulate) std::fill(u, u + rows.count * n, T(0));
-    for (int r = 0; r < rows.count; ++r) {
-      for (std::size_t i = 0; i < m; ++i) {
-        const T v = a[r * m + i];
-        if (v == 0) continue;
-        for (auto e = op_.row[i]; e < op_.row[i + 1]; ++e) {
-          u[r * n + op_.column[e]] += v * static_cast<T>(op_.value[e]);
-        }
-      }
-    }
-  }
-
-  void push(const RowSet& rows, const T* const* x, const Extent* const* in, T* y,
-            const Extent& out) const override {
-    const std::size_t n = in[0]->size();
-    const std::size_t m = out.size();
-    for (int r = 0; r < rows.count; ++r) {
-      for (std::size_t i = 0; i < m; ++i) {
-        T sum = static_cast<T>(op_.bias[i]);
-        for (auto e = op_.row[i]; e < op_.row[i + 1]; ++e) {
-          sum += static_cast<T>(op_.value[e]) * x[0][r * n + op_.column[e]];
-        }
-        y[r * m + i] = sum;
-      }
-    }
-  }
-
-  void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const override {
-    const std::size_t m = out.size();
-    for (int r = 0; r < rows.count; ++r) {
-      T sum = 0;
-      for (std::size_t i = 0; i < m; ++i) sum += a[r * m + i] * static_cast<T>(op_.bias[i]);
-      bias[r] += sum;
-    }
-  }
-  double bias_of(int element) const override { return op_.bias[element]; }
-
-  void apply(const double* const* u, double* y) const override { combine(u[0], y, false); }
-  void apply_abs(const double* const* u, double* y) const override { combine(u[0], y, true); }
-
-  int terms() const override { return static_cast<int>(op_.bias.size()) + 2 * in_.size() + 2; }
-  std::size_t bytes() const override { return op_.value.size() * 12; }
-
- private:
-  void combine(const double* u, double* y, bool absolute) const {
-    for (std::size_t i = 0; i < op_.bias.size(); ++i) {
-      double sum = absolute ? 0 : op_.bias[i];
-      for (auto e = op_.row[i]; e < op_.row[i + 1]; ++e) {
-        sum += (absolute ? std::fabs(op_.value[e]) : op_.value[e]) * u[op_.column[e]];
-      }
-      y[i] = sum;
-    }
-  }
-  const Sparse& op_;
-  Shape in_;
 };
 
 }  // namespace coronet::bound

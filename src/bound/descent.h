@@ -144,22 +144,26 @@ class Descent {
   int leaving_ = 0;
 };
 
-/// bound[r] = the bound of row r that counts: pulled in double with the slopes found (rows of
-/// alpha from `first` on; null: the lines' own), less its own rounding.
+/// Gives rows the slopes that a descent found for a batch in which the first of them was row
+/// `first`.
+template <class T, class D>
+void take_slopes(const D& device, const Plan& plan, const SlopesOf<D>& found, int first,
+                 Rows<T, D>& rows) {
+  rows.alpha.resize(plan.start + 1);
+  for (int v : plan.elementwise) {
+    if (found[v].empty()) continue;
+    const std::size_t n = plan.extent[v].size();
+    device.reserve(rows.alpha[v].value, rows.count * n);
+    device.convert(found[v].data() + first * n, rows.count * n, rows.alpha[v].value.data());
+  }
+}
+
+/// bound[r] = the bound of row r that counts: pulled in double with the slopes that it has, less
+/// its own rounding.
 template <class D>
 void settle(const Network<double>& net, const Relaxation<double, D>& relaxation,
-            const Magnitudes<D>& magnitude, const Plan& plan, Rows<double, D>& rows,
-            const SlopesOf<D>* alpha, int first, Workspace<double, D>& space, double* bound) {
-  if (alpha != nullptr) {
-    rows.alpha.resize(plan.start + 1);
-    for (int v : plan.elementwise) {
-      if ((*alpha)[v].empty()) continue;
-      const std::size_t n = plan.extent[v].size();
-      space.device().reserve(rows.alpha[v].value, rows.count * n);
-      space.device().convert((*alpha)[v].data() + first * n, rows.count * n,
-                             rows.alpha[v].value.data());
-    }
-  }
+            const Magnitudes<D>& magnitude, const Plan& plan, const Rows<double, D>& rows,
+            Workspace<double, D>& space, double* bound) {
   Pass<double, D> pass(net, relaxation, plan, space);
   std::vector<double> value;
   std::vector<double> error;

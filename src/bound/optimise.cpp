@@ -3,12 +3,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <memory>
 
 #include "bound/descent.h"
+#include "bound/thinned.h"
 
 namespace coronet::bound {
 
 namespace {
+
+/// So many rows times iterations repay the writing out of a network.
+constexpr std::int64_t kLeastPasses = 2000;
 
 bool usable_patches(const RowList& list, const Shape& shape) {
   return !list.neuron.empty() && shape.image() && list.input.empty();
@@ -64,10 +69,19 @@ RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
   result.bound.assign(total, -HUGE_VAL);
   if (total == 0) return result;
   const bool patches = usable_patches(list, context.net32.shape(list.node));
-  const Plan plan = make_plan(context.net32, list.node, patches);
+  const Plan whole_plan = make_plan(context.net32, list.node, patches);
   bool any_alpha = false;
-  for (int v : plan.elementwise) any_alpha |= root.relax32.lines[v].relu;
+  for (int v : whole_plan.elementwise) any_alpha |= root.relax32.lines[v].relu;
   const bool optimise = settings.iterations > 0 && any_alpha;
+  const bool worth = static_cast<std::int64_t>(total) * settings.iterations >= kLeastPasses;
+  const std::unique_ptr<Thinned> thinned =
+      optimise && worth && !settings.keep_alpha
+          ? Thinned::make(context.net32, root, list, whole_plan)
+          : nullptr;
+  const Network<float>& net = thinned ? thinned->net() : context.net32;
+  const Relaxation<float>& relaxation = thinned ? thinned->relaxation() : root.relax32;
+  const RowList& rows = thinned ? thinned->list() : list;
+  const Plan& plan = thinned ? thinned->plan() : whole_plan;
   const std::size_t budget = static_cast<std::size_t>(context.options.chunk_mib * 1048576.0);
   const int rows_at_once = chunk_rows(row_bytes(plan, sizeof(float), optimise), budget, total,
                                       context.workers.size(), 512);
@@ -91,19 +105,29 @@ RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
     }
     const int first = chunk * rows_at_once;
     const int last = std::min(total, first + rows_at_once);
-    SlopesOf<device::Cpu> alpha;
+    SlopesOf<device::Cpu> found;
     if (optimise) {
-      Descent<device::Cpu> descent(context.net32, root.relax32, plan, context.deadline,
-                                   context.space32[worker], settings);
-      Rows<float> rows = make_rows(context.net32, list, first, last, patches);
-      descent.run(rows, alpha);
+      Descent<device::Cpu> descent(net, relaxation, plan, context.deadline, context.space32[worker],
+                                   settings);
+      Rows<float> batch = make_rows(net, rows, first, last, !plan.extent[plan.start].whole);
+      descent.run(batch, found);
     }
     for (int at = first; at < last; at += settled_at_once) {
       const int end = std::min(last, at + settled_at_once);
-      Rows<double> rows = make_rows(context.net64, list, at, end, patches);
-      settle<device::Cpu>(context.net64, root.relax64, root.magnitude, plan64, rows,
-                          optimise ? &alpha : nullptr, at - first, context.space64[worker],
-                          result.bound.data() + at);
+      Rows<double> batch = make_rows(context.net64, list, at, end, patches);
+      if (thinned) {
+        batch.alpha.resize(list.node + 1);
+        for (int v : plan64.elementwise) {
+          if (found[v].empty()) continue;
+          const AlignedVector<float> slopes = thinned->widen(
+              v, found[v], at - first, plan64.extent[v], batch.set(), root.relax32.lines[v]);
+          batch.alpha[v].value.assign(slopes.begin(), slopes.end());
+        }
+      } else if (optimise) {
+        take_slopes(device::Cpu(), plan64, found, at - first, batch);
+      }
+      settle(context.net64, root.relax64, root.magnitude, plan64, batch, context.space64[worker],
+             result.bound.data() + at);
     }
     if (settings.keep_alpha) {
       for (int v : plan.elementwise) {
@@ -111,7 +135,7 @@ RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
         if (!lines.relu) continue;
         const std::size_t n = plan.extent[v].size();
         if (optimise) {
-          std::copy(alpha[v].begin(), alpha[v].end(), result.alpha[v].begin() + first * n);
+          std::copy(found[v].begin(), found[v].end(), result.alpha[v].begin() + first * n);
         } else if (plan.extent[v].whole) {
           for (int r = first; r < last; ++r) {
             std::copy(lines.sl.begin(), lines.sl.end(), result.alpha[v].begin() + r * n);

@@ -26,9 +26,15 @@ struct Reduced {
   [[nodiscard]] Bounds select(const Bounds& bounds) const;
 };
 
-/// Where dense layers meet in a ReLU that is never active (upper bound <= 0), its row and column
-/// carry nothing: the reduced graph computes exactly the same function on the box. Nothing, where
-/// less than a tenth of the weights would go.
+/// Without the ReLUs that are never active (upper bound <= 0) and without what only they read,
+/// where dense layers alone read and make them: the reduced graph computes exactly the same
+/// function on the box. Nothing, where less than a tenth of the weights would go.
 std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bounds);
+
+/// The same for nodes 0 .. last of the graph, of whose last one only the elements `asked`
+/// (ascending) remain; and where convolutions read or make them too: those are then written out as
+/// Sparse. Nothing, where that would leave more than `most` weights.
+std::optional<Reduced> thin_out(const Graph& graph, const Bounds& bounds, int last,
+                                const std::vector<int>& asked, double most);
 
 }  // namespace coronet::bound

@@ -1,0 +1,43 @@
+// What the descent of a batch of rows needs of a network, written out without its dead neurons: a
+// convolution then multiplies half or less.
+#pragma once
+
+#include <memory>
+
+#include "bound/network.h"
+#include "bound/optimise.h"
+#include "bound/plan.h"
+#include "bound/reduce.h"
+
+namespace coronet::bound {
+
+/// The network up to the node that rows are about, with the relaxation of what remains.
+class Thinned {
+ public:
+  /// Nothing, where rows of `plan` (of the whole network) cost no more than here.
+  static std::unique_ptr<Thinned> make(const Network<float>& net, const Root& root,
+                                       const RowList& list, const Plan& plan);
+
+  [[nodiscard]] const Network<float>& net() const { return net_; }
+  [[nodiscard]] const Relaxation<float>& relaxation() const { return relaxation_; }
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+  /// The list in terms of what remains.
+  [[nodiscard]] const RowList& list() const { return list_; }
+
+  /// Slopes found here, [rows, size] from row `first` on, as slopes of rows of the whole network;
+  /// where a neuron does not remain, that of its line.
+  [[nodiscard]] AlignedVector<float> widen(int node, const AlignedVector<float>& slopes, int first,
+                                           const Extent& extent, const RowSet& rows,
+                                           const Lines<float>& lines) const;
+
+ private:
+  Thinned(Reduced reduced, const Root& root, const RowList& list);
+
+  Reduced reduced_;
+  Network<float> net_;
+  Relaxation<float> relaxation_;
+  RowList list_;
+  Plan plan_;
+};
+
+}  // namespace coronet::bound
