@@ -1,0 +1,159 @@
+#include "cuda/arena.h"
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/error.h"
+#include "cuda/check.h"
+
+namespace coronet::cuda {
+
+namespace {
+
+constexpr std::size_t kAlign = 256;
+
+std::size_t rounded(std::size_t bytes) {
+  return std::max(kAlign, (bytes + kAlign - 1) / kAlign * kAlign);
+}
+
+}  // namespace
+
+const char* name_of(Tensor tensor) {
+  switch (tensor) {
+    case Tensor::kWeights:
+      return "weights";
+    case Tensor::kA:
+      return "A";
+    case Tensor::kAlpha:
+      return "alpha and moments";
+    case Tensor::kPush:
+      return "push";
+    case Tensor::kDomains:
+      return "domains";
+    case Tensor::kWorkspace:
+      return "workspace";
+  }
+  return "?";
+}
+
+Arena::Arena(std::size_t limit, std::size_t segment) : limit_(limit), segment_(segment) {}
+
+Arena::~Arena() {
+  // Whatever still holds a block must not use it any more: the segments go with the arena.
+  const char* end = nullptr;
+  int segment = -1;
+  for (const auto& [at, block] : blocks_) {
+    if (block.segment != segment || at != end) report_failure(cudaFree(at));
+    segment = block.segment;
+    end = at + block.bytes;
+  }
+}
+
+Arena::Blocks::iterator Arena::merge(Blocks::iterator left, Blocks::iterator right) {
+  free_.erase({left->second.bytes, left->first});
+  free_.erase({right->second.bytes, right->first});
+  left->second.bytes += right->second.bytes;
+  blocks_.erase(right);
+  free_.insert({left->second.bytes, left->first});
+  return left;
+}
+
+bool Arena::grow(std::size_t bytes) {
+  const std::size_t room = limit_ - reserved_;
+  if (bytes > room) return false;
+  for (std::size_t size : {std::max(bytes, std::min(segment_, room)), bytes}) {
+    void* memory = nullptr;
+    const cudaError_t error = cudaMalloc(&memory, size);
+    if (error == cudaErrorMemoryAllocation) {
+      static_cast<void>(cudaGetLastError());  // clears it: the caller decides what it means
+      continue;
+    }
+    CORONET_CUDA_CHECK(error);
+    reserved_ += size;
+    char* const at = static_cast<char*>(memory);
+    blocks_[at] = {size, segments_++, Tensor::kWorkspace, true};
+    free_.insert({size, at});
+    return true;
+  }
+  return false;
+}
+
+void* Arena::take(std::size_t bytes, Tensor tensor, const char* what) {
+  const std::size_t size = rounded(bytes);
+  auto found = free_.lower_bound({size, nullptr});
+  if (found == free_.end()) {
+    if (!grow(size)) {
+      // Segments too small for this one may be what fills the device.
+      trim();
+      if (!grow(size)) refuse(size, tensor, what);
+    }
+    found = free_.lower_bound({size, nullptr});
+  }
+  char* const at = found->second;
+  free_.erase(found);
+  Block& block = blocks_[at];
+  if (block.bytes > size) {
+    const std::size_t left = block.bytes - size;
+    blocks_[at + size] = {left, block.segment, Tensor::kWorkspace, true};
+    free_.insert({left, at + size});
+    block.bytes = size;
+  }
+  block.free = false;
+  block.tensor = tensor;
+  auto& by = now_.by[static_cast<int>(tensor)];
+  by += size;
+  now_.total += size;
+  auto& most = most_.by[static_cast<int>(tensor)];
+  most = std::max(most, by);
+  most_.total = std::max(most_.total, now_.total);
+  return at;
+}
+
+void Arena::give(void* memory) noexcept {
+  auto block = blocks_.find(static_cast<char*>(memory));
+  if (block == blocks_.end() || block->second.free) return;
+  now_.by[static_cast<int>(block->second.tensor)] -= block->second.bytes;
+  now_.total -= block->second.bytes;
+  block->second.free = true;
+  free_.insert({block->second.bytes, block->first});
+  const auto joins = [](const Blocks::value_type& l, const Blocks::value_type& r) {
+    return l.second.free && r.second.free && l.second.segment == r.second.segment;
+  };
+  const auto next = std::next(block);
+  if (next != blocks_.end() && joins(*block, *next)) merge(block, next);
+  if (block != blocks_.begin() && joins(*std::prev(block), *block)) merge(std::prev(block), block);
+}
+
+void Arena::trim() noexcept {
+  for (auto block = blocks_.begin(); block != blocks_.end();) {
+    // A free block with no other of its segment beside it is the segment.
+    const bool first =
+        block == blocks_.begin() || std::prev(block)->second.segment != block->second.segment;
+    const auto next = std::next(block);
+    const bool last = next == blocks_.end() || next->second.segment != block->second.segment;
+    if (block->second.free && first && last) {
+      report_failure(cudaFree(block->first));
+      reserved_ -= block->second.bytes;
+      free_.erase({block->second.bytes, block->first});
+      blocks_.erase(block);
+    }
+    block = next;
+  }
+}
+
+void Arena::refuse(std::size_t bytes, Tensor tensor, const char* what) const {
+  std::string message = std::string("out of device memory: ") + what + " (" + name_of(tensor) +
+                        ") needs " + std::to_string(bytes) + " bytes; " +
+                        std::to_string(now_.total) + " of at most " + std::to_string(limit_) +
+                        " are in use (";
+  for (int i = 0; i < kTensors; ++i) {
+    if (i > 0) message += ", ";
+    message += std::string(name_of(static_cast<Tensor>(i))) + " " + std::to_string(now_.by[i]);
+  }
+  message += "). Take smaller chunks, a device with more memory, or the CPU.";
+  throw Error(ErrorKind::kOutOfMemory, message);
+}
+
+}  // namespace coronet::cuda

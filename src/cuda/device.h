@@ -1,0 +1,91 @@
+// One CUDA device: its stream, its memory, cuBLAS on it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda/arena.h"
+
+// CUDA's own names, so that these headers do not need CUDA's.
+struct CUstream_st;
+using cudaStream_t = CUstream_st*;
+struct cublasContext;
+using cublasHandle_t = cublasContext*;
+
+namespace coronet::cuda {
+
+struct Properties {
+  int ordinal = 0;
+  std::string name;
+  int major = 0, minor = 0;  ///< compute capability
+  int multiprocessors = 0;
+  std::size_t memory = 0;  ///< bytes
+  std::size_t free = 0;    ///< bytes that nobody had taken when asked
+};
+
+/// The devices that can be used; none without a driver.
+std::vector<Properties> devices();
+
+/// The number in "cuda:N" ("cuda" is 0); kBadInput where it is neither.
+int ordinal_of(const std::string& name);
+
+/// Throws where an environment variable would change the arithmetic of cuBLAS behind our back.
+void refuse_changed_arithmetic();
+
+/// All work of one engine on one device, on one stream, in order. For one thread at a time; a
+/// thread that comes to it calls use() first, as CUDA's current device belongs to the thread.
+class Device {
+ public:
+  /// `limit`: bytes of device memory, 0: nine tenths of what is free.
+  explicit Device(int ordinal, std::size_t limit = 0);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  void use() const;
+  /// Waits for all that was queued, and throws what went wrong in it.
+  void wait() const;
+
+  [[nodiscard]] const Properties& properties() const { return properties_; }
+  [[nodiscard]] cudaStream_t stream() const { return stream_; }
+  [[nodiscard]] cublasHandle_t blas() const { return blas_; }
+  [[nodiscard]] Arena& arena() { return arena_; }
+
+  template <class T>
+  Buffer<T> take(std::size_t count, Tensor tensor, const char* what) {
+    return Buffer<T>(arena_, count, tensor, what);
+  }
+  /// A buffer with a copy of what stands at `from`.
+  template <class T>
+  Buffer<T> upload(const T* from, std::size_t count, Tensor tensor, const char* what) {
+    Buffer<T> to(arena_, count, tensor, what);
+    put(to.data(), from, count * sizeof(T));
+    return to;
+  }
+  template <class Vector>
+  auto upload(const Vector& from, Tensor tensor, const char* what) {
+    return upload(from.data(), from.size(), tensor, what);
+  }
+  template <class T>
+  void download(T* to, const T* from, std::size_t count) const {
+    get(to, from, count * sizeof(T));
+  }
+
+  /// Host to device; `from` may be changed when it returns.
+  void put(void* to, const void* from, std::size_t bytes) const;
+  /// Device to host; waits for it.
+  void get(void* to, const void* from, std::size_t bytes) const;
+  void copy(void* to, const void* from, std::size_t bytes) const;
+  void zero(void* to, std::size_t bytes) const;
+
+ private:
+  Properties properties_;
+  cudaStream_t stream_ = nullptr;
+  cublasHandle_t blas_ = nullptr;
+  Arena arena_;
+  Buffer<char> workspace_;  // cuBLAS's
+};
+
+}  // namespace coronet::cuda
