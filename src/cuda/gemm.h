@@ -1,0 +1,62 @@
+// C = A B or C += A B with a weight as B, all row-major, by cuBLAS.
+//
+// The bits of a row depend on the number of rows in the call (cuBLAS chooses its kernel by it), not
+// on the run: one stream, one fixed workspace, no atomics, and the environment cannot change the
+// arithmetic (Device refuses that).
+#pragma once
+
+#include <cstddef>
+
+#include "cuda/device.h"
+#include "ops/weight.h"
+
+namespace coronet::cuda {
+
+/// How products of float32 numbers are formed. Only kExact may be under a bound that counts.
+enum class Precision {
+  kExact,  ///< in float32
+  kTf32,   ///< factors rounded to 11 bits, summed in float32
+  kBf16,   ///< factors rounded to 8 bits, summed in float32
+};
+
+/// A weight on the device: in float32, and also in float64 where float32 does not hold it exactly.
+struct Weights {
+  Buffer<float> f;
+  Buffer<double> d;
+
+  Weights() = default;
+  /// float64 weights are rounded to nearest for the float32 copy.
+  Weights(Device& device, const Weight& weight, const char* what);
+  [[nodiscard]] std::size_t bytes() const {
+    return f.size() * sizeof(float) + d.size() * sizeof(double);
+  }
+};
+
+/// A row-major [rows, cols] weight as the operand B: itself (K = rows, N = cols), or transposed
+/// (K = cols, N = rows).
+struct Matrix {
+  const float* f = nullptr;
+  const double* d = nullptr;  ///< null where f holds it exactly
+  int rows = 0;
+  int cols = 0;
+  bool transposed = false;
+
+  [[nodiscard]] int k() const { return transposed ? cols : rows; }
+  [[nodiscard]] int n() const { return transposed ? rows : cols; }
+};
+inline Matrix matrix(const Weights& w, int rows, int cols, bool transposed) {
+  return {w.f.data(), w.d.data(), rows, cols, transposed};
+}
+
+/// C[m, n] = or += A[m, k] B; lda and ldc in elements. C may not overlap A.
+void gemm(Device& device, int m, const float* a, std::size_t lda, const Matrix& b, float* c,
+          std::size_t ldc, bool accumulate, Precision precision = Precision::kExact);
+
+/// The same in double. A weight held in float32 is converted in tiles of rows, whose number depends
+/// on the weight's shape only, into one workspace of at most kGemmTile bytes (but for a single row
+/// that is longer); the tiles' products are added in order.
+inline constexpr std::size_t kGemmTile = std::size_t{64} << 20;
+void gemm(Device& device, int m, const double* a, std::size_t lda, const Matrix& b, double* c,
+          std::size_t ldc, bool accumulate, Precision precision = Precision::kExact);
+
+}  // namespace coronet::cuda
