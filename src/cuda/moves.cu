@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "base/error.h"
+#include "cuda/moves.h"
+#include "cuda/over_rows.cuh"
+
+namespace coronet::cuda {
+
+namespace {
+
+constexpr int kArrays = 8;
+
+unsigned blocks_for(std::size_t count) {
+  return static_cast<unsigned>(std::min<std::size_t>((count + 255) / 256, 65535));
+}
+
+template <class Fn>
+__global__ void each_kernel(std::size_t count, const Fn fn) {
+  const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
+  for (std::size_t i = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
+       i += step) {
+    fn(i);
+  }
+}
+template <class Fn>
+void each(Device& device, std::size_t count, const Fn& fn, const char* name) {
+  if (count == 0) return;
+  each_kernel<<<blocks_for(count), 256, 0, device.stream()>>>(count, fn);
+  check(cudaGetLastError(), name, __FILE__, __LINE__);
+}
+
+template <class T>
+struct Start {
+  Rows rows;
+  Geometry g;
+  const int* neuron;
+  const T* sign;
+  T* a;
+  __device__ void operator()(std::size_t i) const {
+    const int r = static_cast<int>(i);
+    const int at = row_offset(g, rows, r, neuron[r]);
+    if (at >= 0) a[i * g.size() + at] = sign[r];
+  }
+};
+
+template <class T, class W>
+__global__ void selection_kernel(const int* neuron, const T* sign, const W* w, int cols, T* u) {
+  const std::size_t r = blockIdx.x;
+  const W* const from = w + static_cast<std::size_t>(neuron[r]) * cols;
+  const T s = sign[r];
+  for (int i = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x); i < cols;
+       i += static_cast<int>(gridDim.y * blockDim.x)) {
+    u[r * cols + i] = s * static_cast<T>(from[i]);
+  }
+}
+
+template <class T>
+struct AddSelected {
+  const int* neuron;
+  const T* sign;
+  const double* b;
+  int period;
+  double* bias;
+  __device__ void operator()(std::size_t r) const { bias[r] += sign[r] * b[neuron[r] % period]; }
+};
+
+template <class From, class T, bool kAdd>
+struct Convert {
+  const From* from;
+  T* to;
+  __device__ void operator()(std::size_t i) const {
+    to[i] = kAdd ? to[i] + static_cast<T>(from[i]) : static_cast<T>(from[i]);
+  }
+};
+
+template <class T>
+struct Spread {
+  using Number = T;
+  const T* from;
+  T* to;
+  std::size_t width;
+  bool wide() const { return aligned({from, to}); }
+  template <int V>
+  __device__ __forceinline__ T run(const Place& at) const {
+    store<V>(to + at.row * width + at.e, load_shared<V>(from + at.domain + at.node));
+    return 0;
+  }
+  __device__ void gap(int r, int e) const { to[r * width + e] = 0; }
+};
+
+struct Arrays {
+  std::array<Moved, kArrays> array;
+};
+
+// Words of 16 bytes where all allow it, else of 4.
+template <class Word>
+__global__ void move_kernel(const Arrays arrays, const int* index, const unsigned char* flag,
+                            bool gather) {
+  const std::size_t r = blockIdx.x;
+  if (flag != nullptr && flag[r] == 0) return;
+  const Moved& m = arrays.array[blockIdx.y];
+  const std::size_t words = m.bytes / sizeof(Word);
+  const std::size_t other = index[r];
+  const Word* const from = static_cast<const Word*>(m.from) + (gather ? other : r) * words;
+  Word* const to = static_cast<Word*>(m.to) + (gather ? r : other) * words;
+  for (std::size_t i = threadIdx.x; i < words; i += blockDim.x) to[i] = from[i];
+}
+
+void move(Device& device, const std::vector<Moved>& arrays, int count, const int* index,
+          const unsigned char* flag, bool gather, const char* name) {
+  if (count == 0) return;
+  Arrays all{};
+  int n = 0;
+  bool wide = true;
+  const auto run = [&] {
+    if (n == 0) return;
+    const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>(n));
+    if (wide) {
+      move_kernel<uint4><<<grid, 256, 0, device.stream()>>>(all, index, flag, gather);
+    } else {
+      move_kernel<unsigned><<<grid, 256, 0, device.stream()>>>(all, index, flag, gather);
+    }
+    check(cudaGetLastError(), name, __FILE__, __LINE__);
+    n = 0;
+    wide = true;
+  };
+  for (const Moved& m : arrays) {
+    if (m.from == nullptr || m.bytes == 0) continue;
+    if (m.bytes % 4 != 0) {
+      throw Error(ErrorKind::kInternal, std::string(name) + ": rows of " + std::to_string(m.bytes) +
+                                            " bytes, but they are moved in words of 4");
+    }
+    wide = wide && m.bytes % 16 == 0 && aligned({m.from, m.to});
+    all.array[n++] = m;
+    if (n == kArrays) run();
+  }
+  run();
+}
+
+template <class T>
+struct PackSlopes {
+  Rows rows;
+  Geometry g;
+  const T* alpha;
+  const int* free;
+  int count;
+  std::uint16_t* packed;
+  __device__ void operator()(std::size_t i) const {
+    const int r = static_cast<int>(i / count);
+    const int at = row_offset(g, rows, r, free[i % count]);
+    const T value = at < 0 ? T(0) : alpha[static_cast<std::size_t>(r) * g.size() + at];
+    packed[i] = static_cast<std::uint16_t>(value * T(65535) + T(0.5));
+  }
+};
+
+template <class T>
+struct UnpackSlopes {
+  Rows rows;
+  Geometry g;
+  const int* free;
+  int count;
+  const std::uint16_t* packed;
+  const unsigned char* has;
+  T floor;
+  T* alpha;
+  __device__ void operator()(std::size_t i) const {
+    const int r = static_cast<int>(i / count);
+    if (has != nullptr && has[r] == 0) return;
+    const int at = row_offset(g, rows, r, free[i % count]);
+    if (at < 0) return;
+    const T value = static_cast<T>(packed[i]) / T(65535);
+    alpha[static_cast<std::size_t>(r) * g.size() + at] = value < floor ? floor : value;
+  }
+};
+
+}  // namespace
+
+template <class T>
+void start_rows(Device& device, const Rows& rows, const Geometry& g, const int* neuron,
+                const T* sign, T* a) {
+  device.zero(a, static_cast<std::size_t>(rows.count) * g.size() * sizeof(T));
+  each(device, rows.count, Start<T>{rows, g, neuron, sign, a}, "launch of start_rows");
+}
+
+template <class T>
+void pull_selection(Device& device, int count, const int* neuron, const T* sign, const Matrix& w,
+                    T* u) {
+  if (count == 0) return;
+  const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>((w.cols + 1023) / 1024));
+  if (sizeof(T) == sizeof(double) && w.d != nullptr) {
+    selection_kernel<<<grid, 256, 0, device.stream()>>>(neuron, sign, w.d, w.cols, u);
+  } else {
+    selection_kernel<<<grid, 256, 0, device.stream()>>>(neuron, sign, w.f, w.cols, u);
+  }
+  CORONET_CUDA_LAUNCHED("pull_selection");
+}
+
+template <class T>
+void add_selected(Device& device, int count, const int* neuron, const T* sign, const double* b,
+                  int period, double* bias) {
+  each(device, count, AddSelected<T>{neuron, sign, b, period, bias}, "launch of add_selected");
+}
+
+template <class T>
+void add(Device& device, std::size_t count, const T* from, T* to) {
+  each(device, count, Convert<T, T, true>{from, to}, "launch of add");
+}
+
+void convert(Device& device, std::size_t count, const float* from, double* to) {
+  each(device, count, Convert<float, double, false>{from, to}, "launch of convert");
+}
+void convert(Device& device, std::size_t count, const double* from, float* to) {
+  each(device, count, Convert<double, float, false>{from, to}, "launch of convert");
+}
+
+template <class T>
+void spread(Device& device, const Rows& rows, const Geometry& g, const T* from, T* to) {
+  over_rows(device, Spread<T>{from, to, static_cast<std::size_t>(g.size())}, rows, g, g,
+            "launch of spread");
+}
+
+void gather_rows(Device& device, const std::vector<Moved>& arrays, int count, const int* index) {
+  move(device, arrays, count, index, nullptr, true, "launch of gather_rows");
+}
+
+void save_rows(Device& device, const std::vector<Moved>& arrays, int count, const int* id,
+               const unsigned char* flag) {
+  move(device, arrays, count, id, flag, false, "launch of save_rows");
+}
+
+template <class T>
+void pack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* alpha,
+                 const int* free, int free_count, std::uint16_t* packed) {
+  each(device, static_cast<std::size_t>(rows.count) * free_count,
+       PackSlopes<T>{rows, g, alpha, free, free_count, packed}, "launch of pack_slopes");
+}
+
+template <class T>
+void unpack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* sl, T floor,
+                   const int* free, int free_count, const std::uint16_t* packed,
+                   const unsigned char* has, T* alpha) {
+  spread(device, rows, g, sl, alpha);
+  each(device, static_cast<std::size_t>(rows.count) * free_count,
+       UnpackSlopes<T>{rows, g, free, free_count, packed, has, floor, alpha},
+       "launch of unpack_slopes");
+}
+
+#define CORONET_INSTANTIATE(T)                                                                     \
+  template void start_rows(Device&, const Rows&, const Geometry&, const int*, const T*, T*);       \
+  template void pull_selection(Device&, int, const int*, const T*, const Matrix&, T*);             \
+  template void add_selected(Device&, int, const int*, const T*, const double*, int, double*);     \
+  template void add(Device&, std::size_t, const T*, T*);                                           \
+  template void spread(Device&, const Rows&, const Geometry&, const T*, T*);                       \
+  template void pack_slopes(Device&, const Rows&, const Geometry&, const T*, const int*, int,      \
+                            std::uint16_t*);                                                       \
+  template void unpack_slopes(Device&, const Rows&, const Geometry&, const T*, T, const int*, int, \
+                              const std::uint16_t*, const unsigned char*, T*);
+CORONET_INSTANTIATE(float)
+CORONET_INSTANTIATE(double)
+#undef CORONET_INSTANTIATE
+
+}  // namespace coronet::cuda
