@@ -2,6 +2,8 @@
 // linker (no std templates).
 #include "kernels/elementwise.h"
 
+#include "kernels/formulas.h"
+
 // The next loop's iterations are independent although out may be z: element i is read before it is written. (clang checks
 // for overlap at run time instead, and would make a loop that it does not vectorise an error.)
 #if defined(__clang__)
@@ -15,9 +17,6 @@ namespace coronet::kernels::CORONET_ISA {
 namespace {
 
 constexpr int kLanes = 32;
-
-inline float root(float x) { return __builtin_sqrtf(x); }
-inline double root(double x) { return __builtin_sqrt(x); }
 
 template <class T>
 inline T reduce(T* lane) {
@@ -72,17 +71,13 @@ T periodic_dot(int n, const T* __restrict a, int period, const T* __restrict b) 
 
 template <class T>
 T concretize(int n, const T* __restrict a, const T* __restrict lo, const T* __restrict hi) {
-  return lane_sum<T>(n, [=](int i) { return a[i] * (a[i] >= 0 ? lo[i] : hi[i]); });
+  return lane_sum<T>(n, [=](int i) { return least_product(a[i], lo[i], hi[i]); });
 }
 
 template <class T>
 void minimizer(int n, const T* __restrict a, const T* __restrict lo, const T* __restrict hi,
                T* __restrict x) {
-  for (int i = 0; i < n; ++i) {
-    const T middle = (lo[i] + hi[i]) * T(0.5);
-    const T end = a[i] > 0 ? lo[i] : hi[i];
-    x[i] = a[i] == 0 ? middle : end;
-  }
+  for (int i = 0; i < n; ++i) x[i] = least_point(a[i], lo[i], hi[i]);
 }
 
 template <bool kAdd, class T>
@@ -91,10 +86,9 @@ inline __attribute__((always_inline)) T relu_pull_as(int n, const T* __restrict 
                                                      const T* __restrict su, const T* __restrict tu,
                                                      T* __restrict out) {
   return lane_sum<T>(n, [=](int i) {
-    const bool lower = a[i] >= 0;
-    const T pulled = a[i] * (lower ? alpha[i] : su[i]);
+    const T pulled = pulled_slope(a[i], alpha[i], su[i]);
     out[i] = kAdd ? out[i] + pulled : pulled;
-    return lower ? T(0) : a[i] * tu[i];
+    return pulled_upper_intercept(a[i], tu[i]);
   });
 }
 
@@ -108,10 +102,9 @@ template <class T>
 T line_pull(int n, const T* __restrict a, const T* __restrict sl, const T* __restrict tl,
             const T* __restrict su, const T* __restrict tu, T* __restrict out, bool add) {
   return lane_sum<T>(n, [=](int i) {
-    const bool lower = a[i] >= 0;
-    const T pulled = a[i] * (lower ? sl[i] : su[i]);
+    const T pulled = pulled_slope(a[i], sl[i], su[i]);
     out[i] = add ? out[i] + pulled : pulled;
-    return a[i] * (lower ? tl[i] : tu[i]);
+    return pulled_intercept(a[i], tl[i], tu[i]);
   });
 }
 
@@ -119,17 +112,14 @@ template <class T>
 void relu_push(int n, const T* __restrict a, const T* z, const T* __restrict alpha,
                const T* __restrict su, const T* __restrict tu, T* out) {
   CORONET_INDEPENDENT
-  for (int i = 0; i < n; ++i) {
-    const T low = alpha[i] * z[i];
-    const T high = su[i] * z[i] + tu[i];
-    out[i] = a[i] >= 0 ? low : high;
-  }
+  for (int i = 0; i < n; ++i) out[i] = pushed_relu(a[i], z[i], alpha[i], su[i], tu[i]);
 }
 
 template <class T>
 void relu_push_adam(int n, const T* __restrict a, const T* z, T* __restrict alpha, T* __restrict m,
                     T* __restrict v, const T* __restrict su, const T* __restrict tu,
                     const T* __restrict free, T floor, const AdamStep<T>* step, T* out) {
+  // As pushed_relu, alpha_gradient and step_alpha have it, which g++ makes a slower loop of.
   const AdamStep<T> s = *step;
   const T gain1 = 1 - s.beta1;
   const T gain2 = 1 - s.beta2;
@@ -156,11 +146,7 @@ template <class T>
 void line_push(int n, const T* __restrict a, const T* z, const T* __restrict sl,
                const T* __restrict tl, const T* __restrict su, const T* __restrict tu, T* out) {
   CORONET_INDEPENDENT
-  for (int i = 0; i < n; ++i) {
-    const T low = sl[i] * z[i] + tl[i];
-    const T high = su[i] * z[i] + tu[i];
-    out[i] = a[i] >= 0 ? low : high;
-  }
+  for (int i = 0; i < n; ++i) out[i] = pushed_line(a[i], z[i], sl[i], tl[i], su[i], tu[i]);
 }
 
 template <class T>
@@ -170,12 +156,12 @@ int split_score(int n, const T* __restrict a, const T* __restrict tu, const T* _
   int i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     for (int j = 0; j < kLanes; ++j) {
-      const T score = a[i + j] < 0 ? -a[i + j] * tu[i + j] * free[i + j] : T(0);
+      const T score = split_gain(a[i + j], tu[i + j], free[i + j]);
       lane[j] = score > lane[j] ? score : lane[j];
     }
   }
   for (int j = 0; i + j < n; ++j) {
-    const T score = a[i + j] < 0 ? -a[i + j] * tu[i + j] * free[i + j] : T(0);
+    const T score = split_gain(a[i + j], tu[i + j], free[i + j]);
     lane[j] = score > lane[j] ? score : lane[j];
   }
   T top = 0;
@@ -183,7 +169,7 @@ int split_score(int n, const T* __restrict a, const T* __restrict tu, const T* _
   *best = top;
   if (!(top > 0)) return -1;
   for (i = 0; i < n; ++i) {
-    const T score = a[i] < 0 ? -a[i] * tu[i] * free[i] : T(0);
+    const T score = split_gain(a[i], tu[i], free[i]);
     if (score == top) return i;
   }
   return -1;
