@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -32,13 +33,11 @@
 #include "bound/root.h"
 #include "io/onnx.h"
 #include "io/vnnlib.h"
+#include "search/prepared.h"
 #include "search/spec.h"
 
 namespace coronet {
 namespace {
-
-/// As in the search: packed weights up to this size are kept.
-constexpr std::size_t kPackBytes = std::size_t{48} << 20;
 
 struct Arguments {
   std::vector<std::string> files;
@@ -98,19 +97,6 @@ Arguments read_arguments(int argc, char** argv) {
   }
   return arguments;
 }
-
-/// The network in both arithmetics, ready to be bounded.
-struct Engine {
-  bound::Network<float> net32;
-  bound::Network<double> net64;
-  bound::Context context;
-
-  Engine(const Graph& graph, const Options& options, Workers& workers, const Deadline& deadline,
-         Tracer& tracer)
-      : net32(graph, kPackBytes),
-        net64(graph, kPackBytes),
-        context(net32, net64, options, workers, deadline, tracer) {}
-};
 
 int label_of(const Graph& graph, const search::GraphBox& box) {
   std::vector<double> x(box.lower.size());
@@ -193,6 +179,8 @@ struct Outcome {
   double output = 0;   ///< the rows of the output
   std::int64_t unstable = 0;
   bool timed_out = false;
+  std::string device;  ///< empty: the CPU alone
+  std::map<std::string, std::uint64_t> device_memory;  ///< peak bytes by tensor class
 };
 
 Outcome bound_label(const Arguments& arguments) {
@@ -216,7 +204,12 @@ Outcome bound_label(const Arguments& arguments) {
   const auto lap = [&began] { return elapsed_seconds() - std::exchange(began, elapsed_seconds()); };
   Workers workers(options.threads);
   Stages stages;
-  auto engine = std::make_unique<Engine>(graph, options, workers, deadline, stages);
+  const auto accelerator = bound::open_accelerator(options, graph);
+  const auto prepare = [&](const Graph& g) {
+    return std::make_unique<search::Prepared>(g, options, workers, deadline, stages,
+                                              accelerator.get());
+  };
+  auto engine = prepare(graph);
   bound::RootSettings settings;
   settings.method = bound::method_of(options.method);
   settings.iterations = options.iterations;
@@ -225,13 +218,13 @@ Outcome bound_label(const Arguments& arguments) {
   bound::Root root = bound_root(engine->context, box.lower, box.upper, settings);
   outcome.crown = lap();
   std::optional<bound::Reduced> reduced;
-  std::unique_ptr<Engine> smaller;
+  std::unique_ptr<search::Prepared> smaller;
   if (two && !root.timed_out) {
     if (engine->net32.bytes() > 0) reduced = bound::drop_dead_neurons(graph, root.bounds);
     bound::Bounds known = std::move(root.bounds);
     if (reduced) {
       known = reduced->select(known);
-      smaller = std::make_unique<Engine>(reduced->graph, options, workers, deadline, stages);
+      smaller = prepare(reduced->graph);
       engine.reset();
     }
     settings.method = bound::Method::kAlpha;
@@ -239,7 +232,7 @@ Outcome bound_label(const Arguments& arguments) {
     root = bound_root((reduced ? smaller : engine)->context, box.lower, box.upper, settings);
   }
   outcome.neurons = lap();
-  Engine& last = reduced ? *smaller : *engine;
+  search::Prepared& last = reduced ? *smaller : *engine;
   if (settings.method == bound::Method::kInterval) {
     outcome.rows = interval_rows(last.net64, root.bounds, list);
   } else {
@@ -256,6 +249,10 @@ Outcome bound_label(const Arguments& arguments) {
   outcome.output = lap();
   outcome.timed_out |= root.timed_out;
   outcome.unstable = count_unstable(last.net64.graph(), root.bounds);
+  if (accelerator) {
+    outcome.device = accelerator->name();
+    outcome.device_memory = accelerator->memory();
+  }
   return outcome;
 }
 
@@ -276,6 +273,10 @@ void print(const Arguments& arguments, const Outcome& o) {
     out["unstable"] = o.unstable;
     out["peak_mib"] = peak;
     out["timed_out"] = o.timed_out;
+    if (!o.device.empty()) {
+      out["device"] = o.device;
+      out["device_memory"] = o.device_memory;
+    }
     fmt::print("{}\n", out.dump());
     return;
   }
@@ -286,6 +287,11 @@ void print(const Arguments& arguments, const Outcome& o) {
   fmt::print("seconds   {:.3f} (first pass {:.3f}, alpha {:.3f}, rows {:.3f}), loading {:.3f}\n",
              seconds, o.crown, o.neurons, o.output, o.load);
   fmt::print("peak      {:.1f} MiB resident\n", peak);
+  if (o.device.empty()) return;
+  fmt::print("device    {}\n", o.device);
+  for (const auto& [tensor, bytes] : o.device_memory) {
+    fmt::print("          {:<20} {:8.1f} MiB\n", tensor, static_cast<double>(bytes) / 0x1p20);
+  }
 }
 
 int run(int argc, char** argv) {

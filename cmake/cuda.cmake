@@ -1,6 +1,6 @@
-# CORONET_CUDA: AUTO takes CUDA where its compiler is (but not under sanitizers, which the driver does not bear), ON
-# insists, OFF leaves it out. Sets CORONET_HAS_CUDA.
-set(CORONET_CUDA AUTO CACHE STRING "build for CUDA devices: AUTO, ON or OFF")
+# CORONET_CUDA: OFF leaves CUDA out, so that the program starts without loading cuBLAS; AUTO takes it where its compiler
+# is (but not under sanitizers, which the driver does not bear), ON insists. Sets CORONET_HAS_CUDA.
+set(CORONET_CUDA OFF CACHE STRING "build for CUDA devices: AUTO, ON or OFF")
 set_property(CACHE CORONET_CUDA PROPERTY STRINGS AUTO ON OFF)
 if(NOT CORONET_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "CORONET_CUDA is '${CORONET_CUDA}': write AUTO, ON or OFF")

@@ -12,6 +12,8 @@
 
 namespace coronet::bound {
 
+class RowDevice;
+
 struct Context {
   const Network<float>& net32;   ///< the search
   const Network<double>& net64;  ///< the bounds that count
@@ -21,6 +23,7 @@ struct Context {
   Tracer& tracer;
   std::vector<Workspace<float>> space32;  ///< one for each worker
   std::vector<Workspace<double>> space64;
+  RowDevice* device = nullptr;  ///< bounds rows in place of the workers, if there is one
 
   Context(const Network<float>& n32, const Network<double>& n64, const Options& o, Workers& w,
           const Deadline& d, Tracer& t)

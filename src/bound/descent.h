@@ -27,11 +27,12 @@ template <class D>
 class Descent {
  public:
   Descent(const Network<float>& net, const Relaxation<float, D>& relaxation, const Plan& plan,
-          const Deadline& deadline, Workspace<float, D>& space, const OptimiseSettings& settings)
+          const Deadline& deadline, Workspace<float, D>& space, const OptimiseSettings& settings,
+          D device)
       : relaxation_(relaxation),
         plan_(plan),
         deadline_(deadline),
-        device_(space.device()),
+        device_(device),
         settings_(settings),
         pass_(net, relaxation, plan, space) {}
 
@@ -135,7 +136,7 @@ class Descent {
   const Relaxation<float, D>& relaxation_;
   const Plan& plan_;
   const Deadline& deadline_;
-  const D& device_;
+  D device_;
   const OptimiseSettings& settings_;
   Pass<float, D> pass_;
   std::vector<float> bound_;                // [rows of the batch]

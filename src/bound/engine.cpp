@@ -51,6 +51,8 @@ void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Mag
 
 template Step<float> adam_step(int, double, double);
 template Step<double> adam_step(int, double, double);
+template struct Rows<float>;
+template struct Rows<double>;
 template class Pass<float>;
 template class Pass<double>;
 

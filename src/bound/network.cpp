@@ -3,13 +3,18 @@
 namespace coronet::bound {
 
 template <class T>
-Network<T>::Network(const Graph& graph, std::size_t pack_bytes) : graph_(&graph) {
-  PackBudget budget{pack_bytes};
+Network<T>::Network(const Graph& graph, const Make& make) : graph_(&graph) {
   for (int v = 0; v < static_cast<int>(graph.nodes.size()); ++v) {
-    affine_.push_back(make_affine<T>(graph, v, budget));
+    affine_.push_back(make(v));
     elementwise_.push_back(bound::elementwise(graph.nodes[v].op) ? 1 : 0);
   }
 }
+
+template <class T>
+Network<T>::Network(const Graph& graph, std::size_t pack_bytes)
+    : Network(graph, [&graph, budget = PackBudget{pack_bytes}](int v) mutable {
+        return make_affine<T>(graph, v, budget);
+      }) {}
 
 template <class T>
 std::size_t Network<T>::bytes() const {

@@ -1,6 +1,7 @@
 // A graph made ready for rows of one arithmetic.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -15,6 +16,9 @@ template <class T>
 class Network {
  public:
   Network(const Graph& graph, std::size_t pack_bytes);
+  /// On a device of its own: make(v) is node v's operator there, nullptr where it is not affine.
+  using Make = std::function<std::unique_ptr<Affine<T>>(int node)>;
+  Network(const Graph& graph, const Make& make);
   [[nodiscard]] const Graph& graph() const { return *graph_; }
   [[nodiscard]] int nodes() const { return static_cast<int>(graph_->nodes.size()); }
   /// nullptr for Input and elementwise nodes

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 
+#include "bound/accelerator.h"
 #include "bound/descent.h"
 #include "bound/thinned.h"
 
@@ -14,10 +15,6 @@ namespace {
 
 /// So many rows times iterations repay the writing out of a network.
 constexpr std::int64_t kLeastPasses = 2000;
-
-bool usable_patches(const RowList& list, const Shape& shape) {
-  return !list.neuron.empty() && shape.image() && list.input.empty();
-}
 
 /// Rows of a chunk, so that it stays within the budget and every worker has as many chunks as the
 /// others.
@@ -30,6 +27,10 @@ int chunk_rows(std::size_t bytes, std::size_t budget, int rows, int workers, int
 }
 
 }  // namespace
+
+bool usable_patches(const RowList& list, const Shape& shape) {
+  return !list.neuron.empty() && shape.image() && list.input.empty();
+}
 
 template <class T>
 Rows<T> make_rows(const Network<T>& net, const RowList& list, int first, int last, bool patches) {
@@ -64,6 +65,9 @@ template Rows<double> make_rows(const Network<double>&, const RowList&, int, int
 
 RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings) {
+  if (context.device != nullptr) {
+    return context.device->bound(root, list, settings, context.deadline);
+  }
   RowBounds result;
   const int total = list.count(context.net32.size(list.node));
   result.bound.assign(total, -HUGE_VAL);
@@ -108,7 +112,7 @@ RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
     SlopesOf<device::Cpu> found;
     if (optimise) {
       Descent<device::Cpu> descent(net, relaxation, plan, context.deadline, context.space32[worker],
-                                   settings);
+                                   settings, device::Cpu());
       Rows<float> batch = make_rows(net, rows, first, last, !plan.extent[plan.start].whole);
       descent.run(batch, found);
     }

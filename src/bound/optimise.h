@@ -54,6 +54,9 @@ struct RowBounds {
 RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings);
 
+/// Can the rows of the list be carried in windows of the node's image?
+bool usable_patches(const RowList& list, const Shape& shape);
+
 /// The rows [first, last) of the list as a batch of T.
 template <class T>
 Rows<T> make_rows(const Network<T>& net, const RowList& list, int first, int last, bool patches);

@@ -1,4 +1,4 @@
-// The members of Pass, for the files that instantiate it for a device.
+// The members of Pass and Rows, for the files that instantiate them for a device.
 #pragma once
 
 #include <type_traits>
@@ -7,6 +7,34 @@
 #include "bound/engine.h"
 
 namespace coronet::bound {
+
+template <class T, class D>
+void Rows<T, D>::compact(const D& device, const std::vector<char>& keep, const Plan& plan) {
+  device.keep_rows(neuron, 1, keep);
+  device.keep_rows(sign, 1, keep);
+  device.keep_rows(dense, plan.extent[plan.start].shape.size(), keep);
+  device.keep_rows(input, plan.extent[0].shape.size(), keep);
+  device.keep_rows(constant, 1, keep);
+  device.keep_rows(domain, 1, keep);
+  device.keep_rows(start_y, 1, keep);
+  device.keep_rows(start_x, 1, keep);
+  int left = 0;
+  for (int r = 0; r < count; ++r) {
+    if (!keep[r]) continue;
+    if (!id.empty()) id[left] = id[r];
+    ++left;
+  }
+  if (!id.empty()) id.resize(left);
+  for (int v : plan.elementwise) {
+    if (!alpha.empty()) {
+      device.keep_rows(alpha[v].value, plan.extent[v].size(), keep);
+      device.keep_rows(alpha[v].m, plan.extent[v].size(), keep);
+      device.keep_rows(alpha[v].v, plan.extent[v].size(), keep);
+    }
+    if (!splits.empty()) device.keep_rows(splits[v], 1, keep);
+  }
+  count = left;
+}
 
 template <class T, class D>
 void Pass<T, D>::start(const Rows<T, D>& rows, std::vector<int>& a, double* bias) {

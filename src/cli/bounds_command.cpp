@@ -19,6 +19,7 @@
 #include "cli/written_network.h"
 #include "io/file.h"
 #include "io/vnnlib.h"
+#include "search/prepared.h"
 #include "search/spec.h"
 
 namespace coronet::cli {
@@ -44,9 +45,6 @@ Examples:
   coronet bounds net.onnx property.vnnlib --method interval
   coronet bounds net.onnx property.vnnlib --method alpha --iterations 20 --npz bounds.npz
 )";
-
-/// As in the search: packed weights up to this size are kept.
-constexpr std::size_t kPackBytes = std::size_t{48} << 20;
 
 int choose_box(const Property& property, int wanted) {
   const int boxes = static_cast<int>(property.boxes.size());
@@ -82,12 +80,12 @@ int bounds(const BoundsArguments& arguments) {
                                           : property_forms(graph, property, b);
   written.release_if_large(graph);
 
-  const bound::Network<float> net32(graph, kPackBytes);
-  const bound::Network<double> net64(graph, kPackBytes);
   Workers workers(options.threads);
   const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);
   Tracer silent;
-  bound::Context context(net32, net64, options, workers, deadline, silent);
+  const std::unique_ptr<bound::Accelerator> accelerator = bound::open_accelerator(options, graph);
+  search::Prepared prepared(graph, options, workers, deadline, silent, accelerator.get());
+  bound::Context& context = prepared.context;
   // The box of the decimals as written: the doubles nearest to them, widened by one unit.
   search::GraphBox box = search::make_graph_box(graph, property.boxes[b]);
   for (double& x : box.lower) x = bound::down(x);

@@ -25,6 +25,7 @@ std::string heading(const std::string& group) {
 /// work, not when the word is first needed.
 std::vector<std::string> words(const std::string& name) {
   if (name == "method") return {"auto", "interval", "crown", "alpha"};
+  if (name == "precision") return {"fp32", "tf32", "bf16"};
   if (name == "slope") return {"adaptive", "parallel", "zero"};
   if (name == "branch") return {"auto", "relu", "input", "none"};
   return {};

@@ -171,7 +171,7 @@ bool BoxSearch::shrink() {
   auto shrunk = std::make_unique<Shrunk>();
   shrunk->reduced = std::move(*reduced);
   shrunk->engine = std::make_unique<Prepared>(shrunk->reduced.graph, run_.options, run_.workers,
-                                              run_.deadline, run_.tracer);
+                                              run_.deadline, run_.tracer, run_.accelerator);
   engine_ = shrunk->engine.get();
   root_ = restate(engine_->context, shrunk->reduced.select(root_.bounds));
   for (BranchStart& s : start_) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
+#include "bound/accelerator.h"
 #include "bound/context.h"
 
 namespace coronet::search {
@@ -15,12 +17,18 @@ struct Prepared {
   bound::Network<float> net32;
   bound::Network<double> net64;
   bound::Context context;
+  std::unique_ptr<bound::RowDevice> device;
 
+  /// `accelerator`: null for the CPU alone.
   Prepared(const Graph& graph, const Options& options, Workers& workers, const Deadline& deadline,
-           Tracer& tracer)
+           Tracer& tracer, bound::Accelerator* accelerator)
       : net32(graph, kPackBytes),
         net64(graph, kPackBytes),
-        context(net32, net64, options, workers, deadline, tracer) {}
+        context(net32, net64, options, workers, deadline, tracer) {
+    if (accelerator == nullptr) return;
+    device = accelerator->prepare(net64);
+    context.device = device.get();
+  }
 };
 
 }  // namespace coronet::search

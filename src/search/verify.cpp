@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #include "search/attack.h"
@@ -37,9 +38,11 @@ class Verification {
         property_(property),
         workers_(options.threads),
         deadline_(options.timeout > 0 ? options.timeout : HUGE_VAL),
-        whole_(graph, options, workers_, deadline_, tracer),
+        accelerator_(bound::open_accelerator(options, graph)),
+        whole_(graph, options, workers_, deadline_, tracer, accelerator_.get()),
         oracle_(graph, property, evaluate),
-        run_{options, tracer, workers_, deadline_, whole_, oracle_, {}, 0, {}, {}, elapsed_seconds()} {
+        run_{options, tracer, workers_, deadline_, accelerator_.get(), whole_, oracle_, {}, 0, {}, {},
+             elapsed_seconds()} {
     run_.memory = options.memory_gib > 0 ? static_cast<std::size_t>(options.memory_gib * 0x1p30)
                                          : machine_memory_bytes() / 5 * 4;
   }
@@ -117,6 +120,9 @@ class Verification {
     for (double b : run_.best_attack) result.best_attack = std::min(result.best_attack, b);
     result.memory["weights"] = whole_.net32.bytes() + whole_.net64.bytes();
     result.memory["resident"] = peak_resident_bytes();
+    if (accelerator_) {
+      for (const auto& [tensor, bytes] : accelerator_->memory()) result.memory["device " + tensor] = bytes;
+    }
     if (auto point = oracle_.best()) {
       result.verdict = Verdict::kViolated;
       result.counterexample = std::move(*point);
@@ -138,6 +144,7 @@ class Verification {
   const Property& property_;
   Workers workers_;
   Deadline deadline_;
+  std::unique_ptr<bound::Accelerator> accelerator_;
   Prepared whole_;
   Oracle oracle_;
   Run run_;

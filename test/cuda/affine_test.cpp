@@ -4,12 +4,13 @@
 #include <cmath>
 
 #include "bound/affine_simple.h"
+#include "bound/affine_sparse.h"
 #include "cuda_fixture.h"
 
 namespace coronet::cuda {
 namespace {
 
-using bound::Extent;
+using device::Extent;
 
 template <class T>
 class CudaAffine : public CudaTest {
@@ -20,13 +21,6 @@ class CudaAffine : public CudaTest {
       ASSERT_NEAR(got[r], want[r], (sizeof(T) == 4 ? 1e-6 : 1e-14) * (4 + static_cast<double>(n)))
           << r;
     }
-  }
-  /// The CPU's bias is in T, added to what stands there in double.
-  void add_bias(const bound::Affine<T>& op, const bound::RowSet& set, const std::vector<T>& a,
-                const Extent& out, std::vector<double>& bias) {
-    std::vector<T> partial(bias.size(), T(0));
-    op.bias(set, a.data(), out, partial.data());
-    for (std::size_t r = 0; r < bias.size(); ++r) bias[r] += partial[r];
   }
 };
 using Types = testing::Types<float, double>;
@@ -94,7 +88,7 @@ TYPED_TEST(CudaAffine, ScaleAndSum) {
     }
     std::vector<double> bias = numbers<double>(count, random);
     const On<double> on_bias(this->device(), bias);
-    this->add_bias(cpu_scale, rows.set, a, out, bias);
+    cpu_scale.bias(rows.set, a.data(), out, bias.data());
     gpu_scale.bias(this->device(), rows.rows, on_a.data(), geometry(out), on_bias.data());
     this->expect_near(on_bias.back(), bias, out.size());
   }
@@ -118,7 +112,7 @@ TYPED_TEST(CudaAffine, Select) {
     const bound::AffineSelect<T> cpu(op, shapes);
     const DeviceSelect<T> gpu(this->device(), op, sizes);
     const int count = 9;
-    const bound::RowSet set{count, nullptr, nullptr};
+    const device::RowSet set{count, nullptr, nullptr};
     const Extent out = Extent::all({1, 1, size});
     const std::vector<T> a = numbers<T>(static_cast<std::size_t>(count) * size, random);
     const On<T> on_a(this->device(), a);
@@ -151,7 +145,7 @@ TYPED_TEST(CudaAffine, Select) {
     ASSERT_EQ(on_y.back(), y);
     std::vector<double> bias = numbers<double>(count, random);
     const On<double> on_bias(this->device(), bias);
-    this->add_bias(cpu, set, a, out, bias);
+    cpu.bias(set, a.data(), out, bias.data());
     gpu.bias(this->device(), count, on_a.data(), on_bias.data());
     this->expect_near(on_bias.back(), bias, size);
   }
@@ -174,10 +168,11 @@ TYPED_TEST(CudaAffine, Sparse) {
     op.value = numbers<double>(op.column.size(), random);
     op.bias = numbers<double>(size, random);
     const Shape shape{1, 1, inputs};
-    const bound::AffineSparse<T> cpu(op, shape);
+    bound::PackBudget none;
+    const bound::AffineSparse<T> cpu(op, shape, none);
     const DeviceSparse<T> gpu(this->device(), op, inputs);
     const int count = 8;
-    const bound::RowSet set{count, nullptr, nullptr};
+    const device::RowSet set{count, nullptr, nullptr};
     const Extent out = Extent::all({1, 1, size});
     const Extent in = Extent::all(shape);
     const std::vector<T> a = numbers<T>(static_cast<std::size_t>(count) * size, random);
@@ -199,7 +194,7 @@ TYPED_TEST(CudaAffine, Sparse) {
     ASSERT_EQ(on_y.back(), y);
     std::vector<double> bias = numbers<double>(count, random);
     const On<double> on_bias(this->device(), bias);
-    this->add_bias(cpu, set, a, out, bias);
+    cpu.bias(set, a.data(), out, bias.data());
     gpu.bias(this->device(), count, on_a.data(), on_bias.data());
     this->expect_near(on_bias.back(), bias, size);
   }

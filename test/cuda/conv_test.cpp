@@ -10,7 +10,7 @@
 namespace coronet::cuda {
 namespace {
 
-using bound::Extent;
+using device::Extent;
 using device::PackedConv;
 using device::Span;
 using device::Window;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/aligned.h"
-#include "bound/extent.h"
+#include "device/extent.h"
 #include "cuda/device.h"
 #include "cuda/geometry.h"
 
@@ -57,7 +57,7 @@ class On {
   Buffer<T> buffer_;
 };
 
-inline Geometry geometry(const bound::Extent& e) {
+inline Geometry geometry(const device::Extent& e) {
   return e.whole ? whole(e.shape) : windowed(e.shape, e.window);
 }
 
@@ -81,13 +81,13 @@ struct TestRows {
 
   std::vector<int> start_y, start_x, domain;
   On<int> on_y, on_x, on_domain;
-  bound::RowSet set;
+  device::RowSet set;
   Rows rows;
 };
 
 /// A window that may reach over the image's edges, or all of the image.
-inline bound::Extent some_extent(const Shape& shape, bool whole_node, std::mt19937& random) {
-  bound::Extent e = bound::Extent::all(shape);
+inline device::Extent some_extent(const Shape& shape, bool whole_node, std::mt19937& random) {
+  device::Extent e = device::Extent::all(shape);
   if (whole_node) return e;
   e.whole = false;
   e.window.y = {1, pick(random, -3, 1), pick(random, 1, 6)};
@@ -96,8 +96,8 @@ inline bound::Extent some_extent(const Shape& shape, bool whole_node, std::mt199
 }
 
 /// One that covers it and moves with it.
-inline bound::Extent wider(const bound::Extent& e, std::mt19937& random) {
-  bound::Extent w = e;
+inline device::Extent wider(const device::Extent& e, std::mt19937& random) {
+  device::Extent w = e;
   if (e.whole) return w;
   for (device::Span* s : {&w.window.y, &w.window.x}) {
     const int before = pick(random, 0, 2);

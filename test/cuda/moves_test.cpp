@@ -9,8 +9,8 @@
 namespace coronet::cuda {
 namespace {
 
-using bound::Extent;
-using bound::offset_if_inside;
+using device::Extent;
+using device::offset_if_inside;
 
 template <class T>
 class CudaMoves : public CudaTest {};

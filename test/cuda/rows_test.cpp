@@ -11,9 +11,9 @@
 namespace coronet::cuda {
 namespace {
 
-using bound::Extent;
-using bound::for_each_run;
-using bound::offset_in;
+using device::Extent;
+using device::for_each_run;
+using device::offset_in;
 
 template <class T>
 class CudaRows : public CudaTest {};

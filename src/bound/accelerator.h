@@ -1,0 +1,40 @@
+// A device beside the CPU that bounds rows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "bound/optimise.h"
+
+namespace coronet::bound {
+
+/// One network on an accelerator, ready to bound rows.
+class RowDevice {
+ public:
+  virtual ~RowDevice() = default;
+  /// As bound_rows() of optimise.h: alpha optimised in float32 and in what precision the options
+  /// choose, the bound that counts pulled in double, less its rounding. Errors: kOutOfMemory, naming
+  /// the tensor and its bytes, where not even the smallest chunk fits.
+  virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
+                          const Deadline& deadline) = 0;
+};
+
+/// One device, for as long as a run lasts.
+class Accelerator {
+ public:
+  virtual ~Accelerator() = default;
+  /// The network must outlive what is made of it.
+  virtual std::unique_ptr<RowDevice> prepare(const Network<double>& net) = 0;
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// Most bytes of device memory by tensor class, and "total".
+  [[nodiscard]] virtual std::map<std::string, std::uint64_t> memory() const = 0;
+};
+
+/// The device that options.device names: nothing for the CPU. "auto" takes the first CUDA device where
+/// there is one and the network has weights enough to be worth it. Errors: kBadInput for a name that
+/// is none or a device that is not there, and what this build was not made for.
+std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph);
+
+}  // namespace coronet::bound

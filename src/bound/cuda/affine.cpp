@@ -1,0 +1,259 @@
+#include "bound/cuda/affine.h"
+
+#include <type_traits>
+#include <utility>
+
+#include "bound/cuda/cuda.h"
+#include "cuda/affine.h"
+#include "cuda/conv.h"
+
+namespace coronet::bound {
+
+namespace {
+
+/// What does not depend on where the rows are is the host's.
+template <class T>
+class OnCuda : public Affine<T> {
+ public:
+  OnCuda(cuda::Device& device, const Affine<double>& host) : device_(device), host_(host) {}
+  [[nodiscard]] bool windowed() const override { return host_.windowed(); }
+  [[nodiscard]] Extent reach(const Extent& out, int k) const override { return host_.reach(out, k); }
+  [[nodiscard]] double bias_of(int element) const override { return host_.bias_of(element); }
+  void apply(const double* const* u, double* y) const override { host_.apply(u, y); }
+  void apply_abs(const double* const* u, double* y) const override { host_.apply_abs(u, y); }
+  [[nodiscard]] int terms() const override { return host_.terms(); }
+
+ protected:
+  cuda::Device& device_;
+  const Affine<double>& host_;
+};
+
+template <class T>
+class CudaDense final : public OnCuda<T> {
+ public:
+  CudaDense(cuda::Device& device, const Affine<double>& host, const Dense& op,
+            std::shared_ptr<cuda::Weights> weights, cuda::Precision precision)
+      : OnCuda<T>(device, host), op_(op), weights_(std::move(weights)), precision_(precision) {
+    bias64_ = device.upload(op.bias, cuda::Tensor::kWeights, "a bias");
+    if constexpr (!std::is_same_v<T, double>) {
+      const std::vector<T> bias(op.bias.begin(), op.bias.end());
+      bias_ = device.upload(bias, cuda::Tensor::kWeights, "a bias");
+    }
+  }
+  void pull(const RowSet& rows, const T* a, const Extent&, int, T* u, const Extent&,
+            bool accumulate) const override {
+    cuda::gemm(this->device_, rows.count, a, op_.out,
+               matrix(*weights_, op_.out, op_.in, false), u, op_.in, accumulate, precision_);
+  }
+  bool pull_selection(int count, const int* neuron, const T* sign, T* u,
+                      double* bias) const override {
+    cuda::pull_selection(this->device_, count, neuron, sign,
+                         matrix(*weights_, op_.out, op_.in, false), u);
+    if (bias != nullptr) {
+      cuda::add_selected(this->device_, count, neuron, sign, bias64_.data(), op_.out, bias);
+    }
+    return true;
+  }
+  void push(const RowSet& rows, const T* const* x, const Extent* const*, T* y,
+            const Extent&) const override {
+    cuda::gemm(this->device_, rows.count, x[0], op_.in, matrix(*weights_, op_.out, op_.in, true), y,
+               op_.out, false, precision_);
+    cuda::add_to_rows(this->device_, rows.count, op_.out, bias(), y);
+  }
+  void bias(const RowSet& rows, const T* a, const Extent& out, double* to) const override {
+    cuda::periodic_bias(this->device_, rows_of(rows), geometry(out), a, bias(), op_.out, to);
+  }
+
+ private:
+  const T* bias() const {
+    if constexpr (std::is_same_v<T, double>) {
+      return bias64_.data();
+    } else {
+      return bias_.data();
+    }
+  }
+  const Dense& op_;
+  std::shared_ptr<cuda::Weights> weights_;
+  cuda::Precision precision_;
+  cuda::Buffer<double> bias64_;
+  cuda::Buffer<T> bias_;
+};
+
+template <class T>
+class CudaConv final : public OnCuda<T> {
+ public:
+  CudaConv(cuda::Device& device, const Affine<double>& host, const Conv& op,
+           cuda::Precision precision)
+      : OnCuda<T>(device, host), op_(op), conv_(device, op), precision_(precision) {}
+  void pull(const RowSet& rows, const T* a, const Extent& out, int, T* u, const Extent& in,
+            bool accumulate) const override {
+    conv_.pull(this->device_, rows_of(rows), a, geometry(out, op_.out), u, geometry(in, op_.in),
+               accumulate, precision_);
+  }
+  void push(const RowSet& rows, const T* const* x, const Extent* const* in, T* y,
+            const Extent& out) const override {
+    conv_.push(this->device_, rows_of(rows), x[0], geometry(*in[0], op_.in), y,
+               geometry(out, op_.out), true, precision_);
+  }
+  void bias(const RowSet& rows, const T* a, const Extent& out, double* to) const override {
+    conv_.bias(this->device_, rows_of(rows), a, geometry(out, op_.out), to);
+  }
+
+ private:
+  const Conv& op_;
+  cuda::DeviceConv<T> conv_;
+  cuda::Precision precision_;
+};
+
+template <class T>
+class CudaScale final : public OnCuda<T> {
+ public:
+  CudaScale(cuda::Device& device, const Affine<double>& host, const Scale& op)
+      : OnCuda<T>(device, host), op_(device, op) {}
+  void pull(const RowSet& rows, const T* a, const Extent& out, int, T* u, const Extent& in,
+            bool accumulate) const override {
+    op_.pull(this->device_, rows_of(rows), a, geometry(out), u, geometry(in), accumulate);
+  }
+  void push(const RowSet& rows, const T* const* x, const Extent* const* in, T* y,
+            const Extent& out) const override {
+    op_.push(this->device_, rows_of(rows), x[0], geometry(*in[0]), y, geometry(out));
+  }
+  void bias(const RowSet& rows, const T* a, const Extent& out, double* to) const override {
+    op_.bias(this->device_, rows_of(rows), a, geometry(out), to);
+  }
+
+ private:
+  cuda::DeviceScale<T> op_;
+};
+
+template <class T>
+class CudaSum final : public OnCuda<T> {
+ public:
+  CudaSum(cuda::Device& device, const Affine<double>& host, const Sum& op)
+      : OnCuda<T>(device, host), inputs_(op.coefficient.size()), op_(op) {}
+  void pull(const RowSet& rows, const T* a, const Extent& out, int k, T* u, const Extent& in,
+            bool accumulate) const override {
+    op_.pull(this->device_, rows_of(rows), a, geometry(out), k, u, geometry(in), accumulate);
+  }
+  void push(const RowSet& rows, const T* const* x, const Extent* const* in, T* y,
+            const Extent& out) const override {
+    std::vector<cuda::Geometry> each;
+    std::vector<const cuda::Geometry*> pointers;
+    for (std::size_t k = 0; k < inputs_; ++k) each.push_back(geometry(*in[k]));
+    for (const cuda::Geometry& g : each) pointers.push_back(&g);
+    op_.push(this->device_, rows_of(rows), x, pointers.data(), y, geometry(out));
+  }
+  void bias(const RowSet&, const T*, const Extent&, double*) const override {}
+
+ private:
+  std::size_t inputs_;
+  cuda::DeviceSum<T> op_;
+};
+
+template <class T>
+class CudaSelect final : public OnCuda<T> {
+ public:
+  CudaSelect(cuda::Device& device, const Affine<double>& host, const Select& op,
+             const std::vector<int>& sizes)
+      : OnCuda<T>(device, host), op_(device, op, sizes) {}
+  void pull(const RowSet& rows, const T* a, const Extent&, int k, T* u, const Extent&,
+            bool accumulate) const override {
+    op_.pull(this->device_, rows.count, a, k, u, accumulate);
+  }
+  void push(const RowSet& rows, const T* const* x, const Extent* const*, T* y,
+            const Extent&) const override {
+    op_.push(this->device_, rows.count, x, y);
+  }
+  void bias(const RowSet& rows, const T* a, const Extent&, double* to) const override {
+    op_.bias(this->device_, rows.count, a, to);
+  }
+
+ private:
+  cuda::DeviceSelect<T> op_;
+};
+
+template <class T>
+class CudaSparse final : public OnCuda<T> {
+ public:
+  CudaSparse(cuda::Device& device, const Affine<double>& host, const Sparse& op, int in)
+      : OnCuda<T>(device, host), op_(device, op, in) {}
+  void pull(const RowSet& rows, const T* a, const Extent&, int, T* u, const Extent&,
+            bool accumulate) const override {
+    op_.pull(this->device_, rows.count, a, u, accumulate);
+  }
+  void push(const RowSet& rows, const T* const* x, const Extent* const*, T* y,
+            const Extent&) const override {
+    op_.push(this->device_, rows.count, x[0], y);
+  }
+  void bias(const RowSet& rows, const T* a, const Extent&, double* to) const override {
+    op_.bias(this->device_, rows.count, a, to);
+  }
+
+ private:
+  cuda::DeviceSparse<T> op_;
+};
+
+/// One overload an operator of the list: a new affine operator without one does not compile.
+template <class T>
+struct Maker {
+  cuda::Device& device;
+  cuda::Precision precision;
+  const std::shared_ptr<cuda::Weights>& weights;
+  const Graph& graph;
+  const Node& node;
+  const Affine<double>& host;
+  using Made = std::unique_ptr<Affine<T>>;
+
+  [[nodiscard]] int in(int k) const { return graph.nodes[node.inputs[k]].shape.size(); }
+
+  Made operator()(const Dense& op) const {
+    return std::make_unique<CudaDense<T>>(device, host, op, weights, precision);
+  }
+  Made operator()(const Conv& op) const {
+    return std::make_unique<CudaConv<T>>(device, host, op, precision);
+  }
+  Made operator()(const Scale& op) const {
+    return std::make_unique<CudaScale<T>>(device, host, op);
+  }
+  Made operator()(const Sum& op) const { return std::make_unique<CudaSum<T>>(device, host, op); }
+  Made operator()(const Select& op) const {
+    std::vector<int> sizes;
+    for (int k = 0; k < static_cast<int>(node.inputs.size()); ++k) sizes.push_back(in(k));
+    return std::make_unique<CudaSelect<T>>(device, host, op, sizes);
+  }
+  Made operator()(const Sparse& op) const {
+    return std::make_unique<CudaSparse<T>>(device, host, op, in(0));
+  }
+  Made operator()(const Input&) const { return nullptr; }
+  Made operator()(const Relu&) const { return nullptr; }
+  Made operator()(const Sigmoid&) const { return nullptr; }
+  Made operator()(const Tanh&) const { return nullptr; }
+};
+
+}  // namespace
+
+CudaWeights upload_weights(cuda::Device& device, const Graph& graph) {
+  CudaWeights weights(graph.nodes.size());
+  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
+    const Dense* dense = std::get_if<Dense>(&graph.nodes[v].op);
+    if (dense == nullptr) continue;
+    weights[v] = std::make_shared<cuda::Weights>(device, dense->weight, graph.nodes[v].name.c_str());
+  }
+  return weights;
+}
+
+template <class T>
+std::unique_ptr<Affine<T>> make_cuda_affine(cuda::Device& device, cuda::Precision precision,
+                                            const CudaWeights& weights, const Graph& graph,
+                                            int node, const Affine<double>& host) {
+  return std::visit(Maker<T>{device, precision, weights[node], graph, graph.nodes[node], host},
+                    graph.nodes[node].op);
+}
+template std::unique_ptr<Affine<float>> make_cuda_affine(cuda::Device&, cuda::Precision,
+                                                         const CudaWeights&, const Graph&, int,
+                                                         const Affine<double>&);
+template std::unique_ptr<Affine<double>> make_cuda_affine(cuda::Device&, cuda::Precision,
+                                                          const CudaWeights&, const Graph&, int,
+                                                          const Affine<double>&);
+
+}  // namespace coronet::bound

@@ -1,0 +1,177 @@
+// A CUDA device as a device of the row engine: device/cpu.h says what each member does.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "cuda/device.h"
+#include "cuda/geometry.h"
+#include "cuda/moves.h"
+#include "cuda/rows.h"
+#include "device/cpu.h"
+#include "device/extent.h"
+
+namespace coronet::bound {
+
+inline cuda::Geometry geometry(const device::Extent& e) {
+  return e.whole ? cuda::whole(e.shape) : cuda::windowed(e.shape, e.window);
+}
+/// A whole node may be declared as another image of the same numbers.
+inline cuda::Geometry geometry(const device::Extent& e, const Shape& image) {
+  return e.whole ? cuda::whole(image) : cuda::windowed(e.shape, e.window);
+}
+inline cuda::Rows rows_of(const device::RowSet& rows, const int* domain = nullptr) {
+  return {rows.count, rows.start_y, rows.start_x, domain};
+}
+
+/// Numbers on the device; its size may be less than its room.
+template <class T>
+class CudaArray {
+ public:
+  CudaArray() = default;
+  explicit CudaArray(cuda::Buffer<T> buffer) : buffer_(std::move(buffer)), size_(buffer_.size()) {}
+  [[nodiscard]] T* data() { return buffer_.data(); }
+  [[nodiscard]] const T* data() const { return buffer_.data(); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t room() const { return buffer_.size(); }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  void shrink(std::size_t size) { size_ = size; }
+
+ private:
+  cuda::Buffer<T> buffer_;
+  std::size_t size_ = 0;
+};
+
+class Cuda {
+ public:
+  template <class T>
+  using Array = CudaArray<T>;
+  /// Domains are bounded on the CPU: rows on a GPU have no splits.
+  template <class T>
+  struct Splits {};
+
+  /// `tensor`: what the arrays that are made through this handle hold.
+  Cuda(cuda::Device& device, cuda::Tensor tensor) : device_(&device), tensor_(tensor) {}
+  [[nodiscard]] cuda::Device& device() const { return *device_; }
+
+  template <class T>
+  void reserve(Array<T>& array, std::size_t n) const {
+    if (array.room() < n) {
+      array = {};
+      array = Array<T>(device_->take<T>(n, tensor_, cuda::name_of(tensor_)));
+    }
+    array.shrink(n);
+  }
+  template <class T>
+  void fill(T* to, std::size_t n, T) const {
+    device_->zero(to, n * sizeof(T));
+  }
+  template <class T>
+  void copy(const T* from, std::size_t n, T* to) const {
+    device_->copy(to, from, n * sizeof(T));
+  }
+  template <class T>
+  void add(const T* from, std::size_t n, T* to) const {
+    cuda::add(*device_, n, from, to);
+  }
+  void convert(const float* from, std::size_t n, double* to) const {
+    cuda::convert(*device_, n, from, to);
+  }
+  template <class T>
+  void read(const T* from, std::size_t n, T* to) const {
+    device_->download(to, from, n);
+  }
+  /// From the host.
+  template <class Vector>
+  auto upload(const Vector& from) const {
+    using T = typename Vector::value_type;
+    return from.empty() ? Array<T>()
+                        : Array<T>(device_->upload(from.data(), from.size(), tensor_,
+                                                   cuda::name_of(tensor_)));
+  }
+
+  template <class T>
+  void unit_rows(const device::RowSet& rows, const device::Extent& e, const int* neuron,
+                 const T* sign, T* to) const {
+    cuda::start_rows(*device_, rows_of(rows), geometry(e), neuron, sign, to);
+  }
+  template <class T>
+  void pull_lines(const device::RowSet& rows, const int* domain, const device::LinesAt<T>& lines,
+                  const T* alpha, const Splits<T>*, T* a, const device::Extent& out, T* u,
+                  const device::Extent& in, bool add, double* bias) const {
+    cuda::pull_lines(*device_, rows_of(rows, domain), lines_of(lines), alpha, a, geometry(out), u,
+                     geometry(in), add, bias);
+  }
+  template <class T>
+  void push_lines(const device::RowSet& rows, const int* domain, const device::LinesAt<T>& lines,
+                  const device::SlopesAt<T>& slopes, Splits<T>*, const T* a,
+                  const device::Extent& out, const T* z, const device::Extent& in, T* to,
+                  const device::Step<T>* step) const {
+    const bool stepped = step != nullptr && slopes.value != nullptr;
+    cuda::push_lines(*device_, rows_of(rows, domain), lines_of(lines),
+                     cuda::Slopes<T>{slopes.value, slopes.m, slopes.v},
+                     stepped ? &step->alpha : nullptr, a, geometry(out), z, geometry(in), to);
+  }
+  template <class T>
+  void start_slopes(const device::RowSet& rows, const int* domain, const device::LinesAt<T>& lines,
+                    const device::Extent& e, T* slopes) const {
+    cuda::spread(*device_, rows_of(rows, domain), geometry(e), lines.sl, slopes);
+  }
+  template <class T>
+  void concretize(const device::RowSet& rows, const int* domain, const T* a,
+                  const device::Extent& e, const T* lo, const T* hi, const double* bias,
+                  T* bound) const {
+    cuda::concretize(*device_, rows_of(rows, domain), geometry(e), a, lo, hi, bias, bound, nullptr,
+                     0.0);
+  }
+  template <class T>
+  void minimizers(const device::RowSet& rows, const int* domain, const T* a,
+                  const device::Extent& e, const T* lo, const T* hi, T* x) const {
+    cuda::minimizer(*device_, rows_of(rows, domain), geometry(e), a, lo, hi, x);
+  }
+  void charge(const device::RowSet& rows, const double* a, const device::Extent& e, const double* w,
+              double factor, double* error) const {
+    cuda::charge(*device_, rows_of(rows), geometry(e), a, w, factor, error);
+  }
+  void charge_bias(int count, const double* bias, double factor, double* error) const {
+    cuda::charge_bias(*device_, count, bias, factor, error, true);
+  }
+
+  template <class T>
+  void keep_rows(Array<T>& values, std::size_t width, const std::vector<char>& keep) const {
+    if (values.empty()) return;
+    std::vector<int> index;
+    for (std::size_t r = 0; r < keep.size(); ++r) {
+      if (keep[r]) index.push_back(static_cast<int>(r));
+    }
+    const auto from = upload(index);
+    Array<T> kept;
+    reserve(kept, index.size() * width);
+    cuda::gather_rows(*device_, {{values.data(), kept.data(), width * sizeof(T)}},
+                      static_cast<int>(index.size()), from.data());
+    values = std::move(kept);
+  }
+  template <class T>
+  void keep_rows(Splits<T>&, std::size_t, const std::vector<char>&) const {}
+
+  template <class T>
+  void save_rows(const std::vector<int>& id, const std::vector<char>& flag, std::size_t width,
+                 const T* rows, T* saved) const {
+    const auto ids = upload(id);
+    const auto flags = upload(std::vector<unsigned char>(flag.begin(), flag.end()));
+    cuda::save_rows(*device_, {{rows, saved, width * sizeof(T)}}, static_cast<int>(id.size()),
+                    ids.data(), flags.data());
+  }
+
+ private:
+  template <class T>
+  static cuda::Lines<T> lines_of(const device::LinesAt<T>& lines) {
+    return {lines.relu, lines.floor, lines.sl, lines.tl, lines.su, lines.tu, lines.free};
+  }
+
+  cuda::Device* device_;
+  cuda::Tensor tensor_;
+};
+
+}  // namespace coronet::bound
