@@ -46,8 +46,8 @@ Property property_of(const Graph& graph, const std::vector<Box>& boxes) {
 }
 
 /// A judge to whom nothing is a counterexample: the searches are on their own.
-std::vector<double> nowhere(const std::vector<double>& x) {
-  return std::vector<double>(x.size() + 100, std::nan(""));
+std::vector<Interval> nowhere(const std::vector<double>& x) {
+  return std::vector<Interval>(x.size() + 100, std::nan(""));
 }
 
 struct Limits {
@@ -134,7 +134,7 @@ TEST(Branch, MemoryIsAReasonToStop) {
 TEST(Branch, SeveralClausesOverSeveralBoxes) {
   const Graph graph = absolute();
   Property property = property_of(graph, {{{-1}, {-0.5}}, {{0.5}, {1}}, {{-0.9}, {0.8}}});
-  const auto judge = [&](const std::vector<double>& x) { return evaluate(graph, x); };
+  const Evaluate judge = test::as_exact(graph);
   const std::vector<Constraint> both = {at_most(0, 1, -0.4), at_most(1, 1, 0.45)};
   property.clauses = {{0, {at_most(0, 1, -0.4)}},
                       {1, {at_most(0, 1, -0.4)}},
@@ -162,7 +162,7 @@ TEST(Branch, SeveralClausesOverSeveralBoxes) {
 // More clauses than one round takes at a time.
 TEST(Branch, MoreClausesThanOneRoundTakes) {
   const Graph graph = absolute();
-  const auto judge = [&](const std::vector<double>& x) { return evaluate(graph, x); };
+  const Evaluate judge = test::as_exact(graph);
   Property property = property_of(graph, {{{-0.7}, {1.1}}});
   for (int k = 1; k <= 20; ++k) property.clauses.push_back({0, {at_most(0, 1, 0.01 * k)}});
   for (const bool by_input : {false, true}) {

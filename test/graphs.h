@@ -23,7 +23,9 @@
 #include "bound/interval.h"
 #include "bound/lines.h"
 #include "bound/network.h"
+#include "graph/evaluate.h"
 #include "graph/graph.h"
+#include "search/oracle.h"
 
 namespace coronet::test {
 
@@ -639,5 +641,13 @@ struct Relaxed {
     }
   }
 };
+
+/// The graph's evaluation in double as a judge of counterexamples: taken as exact.
+inline search::Evaluate as_exact(const Graph& graph) {
+  return [&graph](const std::vector<double>& x) {
+    const std::vector<double> y = evaluate(graph, x);
+    return std::vector<Interval>(y.begin(), y.end());
+  };
+}
 
 }  // namespace coronet::test

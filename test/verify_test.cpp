@@ -68,9 +68,7 @@ Result run(const Graph& graph, const Property& property, const How& how) {
   options.iterations = 10;
   options.spec_iterations = 10;
   Tracer tracer;
-  return verify(
-      graph, property, [&](const std::vector<double>& x) { return evaluate(graph, x); }, options,
-      tracer);
+  return verify(graph, property, test::as_exact(graph), options, tracer);
 }
 
 /// What every result must be, whatever the verdict.
@@ -445,7 +443,7 @@ TEST(Verify, LeavesAreDecidedRightly) {
     Engine engine(n.graph);
     const bound::Root root =
         bound_root(engine.context, box.lower, box.upper, {bound::Method::kCrown});
-    const auto evaluator = [&](const std::vector<double>& x) { return evaluate(n.graph, x); };
+    const Evaluate evaluator = test::as_exact(n.graph);
     for (std::uint32_t pattern = 0; pattern < 1U << neurons.size(); ++pattern) {
       Phases active;
       Domain domain;

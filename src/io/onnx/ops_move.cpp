@@ -199,7 +199,10 @@ std::vector<Tensor> evaluate_concat(const OpNode& node, const Args& in) {
   const bool same =
       std::all_of(in.begin(), in.end(), [&](const Tensor* t) { return t->same_storage(*in[0]); });
   const Dims strides = strides_of(out);
-  const auto widened = [](const Tensor& t) { return Tensor(t.type(), t.dims(), t.values()); };
+  const auto widened = [&](const Tensor& t) {
+    if (node.enclose) return Tensor(t.type(), t.dims(), t.values<Interval>());
+    return Tensor(t.type(), t.dims(), t.values());
+  };
   Tensor::Writer writer(same ? *in[0] : widened(*in[0]), out, 0);
   std::int64_t offset = 0;
   for (const Tensor* t : in) {

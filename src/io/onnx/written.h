@@ -58,6 +58,11 @@ class Written {
   /// The output at x, by evaluating every node in double. The graph must be supported.
   [[nodiscard]] std::vector<double> evaluate(std::span<const double> x) const;
 
+  /// Intervals that hold the output at x in exact arithmetic: the same evaluation in intervals,
+  /// constants folded anew in intervals too. All numbers are intervals without end where an
+  /// evaluation in intervals is not possible.
+  [[nodiscard]] std::vector<Interval> enclose(std::span<const double> x) const;
+
  private:
   int value_of(const std::string& name);
   void read_opset();
@@ -70,6 +75,7 @@ class Written {
   void infer_node(WrittenNode& node);
   void fold_node(WrittenNode& node);
   void assume_shapes(const WrittenNode& node);
+  [[nodiscard]] Tensor run(Tensor x, bool enclose) const;
 
   onnx::ModelProto proto_;
   int opset_ = 0;

@@ -174,10 +174,10 @@ void Written::require_supported() const {
   if (!all.empty()) throw Error(ErrorKind::kUnsupported, "this model is not supported:" + all);
 }
 
-std::vector<double> Written::evaluate(std::span<const double> x) const {
+Tensor Written::run(Tensor x, bool enclose) const {
   require_supported();
   const Tensor& input = values_[static_cast<std::size_t>(input_)].tensor;
-  if (static_cast<std::int64_t>(x.size()) != element_count(input.dims())) {
+  if (x.size() != element_count(input.dims())) {
     throw Error(ErrorKind::kBadInput, fmt::format("{} numbers for an input of shape {}", x.size(),
                                                   to_string(input.dims())));
   }
@@ -188,21 +188,39 @@ std::vector<double> Written::evaluate(std::span<const double> x) const {
       if (id >= 0) last_use[static_cast<std::size_t>(id)] = static_cast<int>(n);
     }
   }
+  // What is computed here; where there is nothing, the constant stands as it was read or folded.
   std::vector<Tensor> now(values_.size());
-  now[static_cast<std::size_t>(input_)] =
-      Tensor(input.type(), input.dims(), std::vector<double>(x.begin(), x.end()));
+  now[static_cast<std::size_t>(input_)] = x.reshaped(input.dims());
   const auto tensor = [&](int id) {
-    const Tensor& fixed = values_[static_cast<std::size_t>(id)].tensor;
-    return fixed.known() ? &fixed : &now[static_cast<std::size_t>(id)];
+    const Tensor& computed = now[static_cast<std::size_t>(id)];
+    return computed.known() ? &computed : &values_[static_cast<std::size_t>(id)].tensor;
   };
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     const WrittenNode& node = nodes_[n];
-    if (!node.live || node.folded) continue;
+    if (!node.live) continue;
     Args in;
-    for (const int id : node.in) in.push_back(id < 0 ? nullptr : tensor(id));
-    std::vector<Tensor> results = node.rule->evaluate(node.op, in);
+    bool enclosed = false;
+    for (const int id : node.in) {
+      in.push_back(id < 0 ? nullptr : tensor(id));
+      enclosed = enclosed || (id >= 0 && in.back()->enclosed());
+    }
+    // A constant folded in doubles is off by rounding: intervals fold it anew.
+    const bool refold = enclose && (enclosed || node.rule->rounds);
+    if (node.folded && !refold) continue;
+    OpNode op = node.op;
+    op.enclose = enclose;
+    std::vector<Tensor> results = node.rule->evaluate(op, in);
     for (std::size_t k = 0; k < node.out.size(); ++k) {
-      if (node.out[k] >= 0) now[static_cast<std::size_t>(node.out[k])] = std::move(results[k]);
+      if (node.out[k] < 0) continue;
+      Tensor& result = results[k];
+      if (result.enclosed()) {
+        for (std::int64_t i = 0; i < result.size(); ++i) {
+          if (!result.get<Interval>(i).finite()) {
+            throw Error(ErrorKind::kUnsupported, fmt::format("'{}' overflows", node.name));
+          }
+        }
+      }
+      now[static_cast<std::size_t>(node.out[k])] = std::move(result);
     }
     for (const int id : node.in) {
       if (id >= 0 && id != output_ &&
@@ -211,7 +229,30 @@ std::vector<double> Written::evaluate(std::span<const double> x) const {
       }
     }
   }
-  return tensor(output_)->values();
+  return *tensor(output_);
+}
+
+std::vector<double> Written::evaluate(std::span<const double> x) const {
+  const Dims flat{static_cast<std::int64_t>(x.size())};
+  const ElementType type = values_[static_cast<std::size_t>(input_)].tensor.type();
+  return run(Tensor(type, flat, std::vector<double>(x.begin(), x.end())), false).values();
+}
+
+std::vector<Interval> Written::enclose(std::span<const double> x) const {
+  const Dims flat{static_cast<std::int64_t>(x.size())};
+  const ElementType type = values_[static_cast<std::size_t>(input_)].tensor.type();
+  std::vector<Interval> y;
+  rounded_upward([&] {
+    try {
+      y = run(Tensor(type, flat, std::vector<Interval>(x.begin(), x.end())), true)
+              .values<Interval>();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kUnsupported) throw;
+      const Dims& dims = values_[static_cast<std::size_t>(output_)].tensor.dims();
+      y.assign(static_cast<std::size_t>(element_count(dims)), Interval::whole());
+    }
+  });
+  return y;
 }
 
 }  // namespace coronet::importer
