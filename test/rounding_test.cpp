@@ -31,7 +31,7 @@ double number(std::uint64_t i) {
   return std::ldexp(uniform_index(1, 2, i, 2) == 0 ? x : few, exponent);
 }
 
-TEST(Interval, OperationsOnPointsAreAsTightAsCanBe) {
+TEST(Rounding, OperationsOnPointsAreAsTightAsCanBe) {
   for (std::uint64_t i = 0; i < 20000; i += 2) {
     const double a = number(i);
     const double b = number(i + 1);
@@ -60,7 +60,7 @@ TEST(Interval, OperationsOnPointsAreAsTightAsCanBe) {
 }
 
 // Every combination of ends lies in the result.
-TEST(Interval, OperationsOnIntervalsHoldTheirEnds) {
+TEST(Rounding, OperationsOnIntervalsHoldTheirEnds) {
   const auto holds = [](Interval x, long double v) {
     EXPECT_LE(static_cast<long double>(x.lower()), v);
     EXPECT_GE(static_cast<long double>(x.upper()), v);
@@ -95,7 +95,7 @@ TEST(Interval, OperationsOnIntervalsHoldTheirEnds) {
   }
 }
 
-TEST(Interval, FunctionsHoldTheirValues) {
+TEST(Rounding, FunctionsHoldTheirValues) {
   for (std::uint64_t i = 0; i < 4000; ++i) {
     const double x = number(i);
     const long double e = std::exp(static_cast<long double>(x));

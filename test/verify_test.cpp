@@ -733,6 +733,35 @@ TEST(Verify, NumbersThatAreNoneNeverHold) {
   }
 }
 
+// Bounds that overflow on one side only: sigmoid(1.9e308 x) is all but 1 for most x of the box.
+TEST(Verify, OverflowOnOneSideRefutesNothing) {
+  for (const Operator& f : {Operator{Sigmoid{}}, Operator{Tanh{}}, Operator{Relu{}}}) {
+    for (const bool mirrored : {false, true}) {
+      Builder b(1);
+      const Shape one{1, 1, 1};
+      const double sign = mirrored ? -1 : 1;
+      int v = b.input(one);
+      for (const double w : {1e308, 1.9 * sign}) {
+        Dense dense{1, 1, {}, {0.0}};
+        dense.weight.d = {w};
+        v = b.add(dense, {v}, one);
+      }
+      b.add(f, {v}, one);
+      const Graph graph = b.finish();
+      Property property = property_of(graph);
+      property.boxes.push_back({{0.0}, {1.0}});
+      property.clauses.push_back({0, {output_at_most(0, -sign, mirrored ? -0.4 : 0.9)}});
+      for (const char* branch : {"relu", "input", "none"}) {
+        SCOPED_TRACE(testing::Message() << f.index() << ' ' << mirrored << ' ' << branch);
+        How how{branch};
+        how.seconds = 0.05;
+        const Result result = run(graph, property, how);
+        EXPECT_NE(result.verdict, Verdict::kHolds);
+      }
+    }
+  }
+}
+
 TEST(Verify, PassedDeadlineIsATimeout) {
   const Graph graph = test::mlp(3, 6, 3, 20, 3);
   Property property = property_of(graph);

@@ -1,6 +1,7 @@
 #include "bound/interval.h"
 
 #include <cmath>
+#include <limits>
 
 namespace coronet::bound {
 
@@ -21,6 +22,8 @@ void interval_node(const Network<double>& net, int v, Bounds& bounds) {
   }
   const Affine<double>& op = *net.affine(v);
   const double g = gamma(op.terms() + 16);
+  // A product below the normal numbers is off by half a unit of them, however small it is.
+  const double underflow = 2 * (op.terms() + 16) * std::numeric_limits<double>::denorm_min();
   std::vector<std::vector<double>> centre(inputs.size());
   std::vector<std::vector<double>> radius(inputs.size());
   std::vector<const double*> c;
@@ -48,7 +51,7 @@ void interval_node(const Network<double>& net, int v, Bounds& bounds) {
     op.apply(c.data(), y.data());
     op.apply_abs(r.data(), e.data());
     for (std::size_t i = 0; i < n; ++i) {
-      const double slack = e[i] + g * std::fabs(op.bias_of(static_cast<int>(i)));
+      const double slack = e[i] + g * std::fabs(op.bias_of(static_cast<int>(i))) + underflow;
       lo[d * n + i] = down(y[i] - slack);
       hi[d * n + i] = up(y[i] + slack);
       if (!(lo[d * n + i] <= hi[d * n + i])) {  // NaN: nothing is known
