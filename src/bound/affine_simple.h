@@ -78,9 +78,10 @@ class AffineScale final : public Affine<T> {
       y[i] = op_.scale[i % period()] * u[0][i] + op_.shift[i % period()];
   }
   void apply_abs(const double* const* u, double* y) const override {
-    for (int i = 0; i < size_; ++i) y[i] = std::fabs(op_.scale[i % period()]) * u[0][i];
+    for (int i = 0; i < size_; ++i) y[i] = std::fabs(op_.scale[i % period()]) * u[0][i] + hidden(i);
   }
-  int terms() const override { return size_ + 2; }
+  double hidden(int element) const override { return hidden_of(op_.precision, element); }
+  int terms() const override { return size_ + 2 + op_.precision.roundings; }
 
  private:
   [[nodiscard]] int period() const { return static_cast<int>(scale_.size()); }
@@ -252,7 +253,9 @@ class AffineSelect final : public Affine<T> {
       for (const Entry& e : entries_[k]) y[e.to] += u[k][e.from];
     }
   }
-  int terms() const override { return static_cast<int>(op_.index.size()) + 2; }
+  int terms() const override {
+    return static_cast<int>(op_.index.size()) + 2 + op_.precision.roundings;
+  }
   std::size_t bytes() const override { return op_.index.size() * sizeof(Entry); }
 
  private:
@@ -318,13 +321,16 @@ class AffineSparse final : public Affine<T> {
   void apply(const double* const* u, double* y) const override { combine(u[0], y, false); }
   void apply_abs(const double* const* u, double* y) const override { combine(u[0], y, true); }
 
-  int terms() const override { return static_cast<int>(op_.bias.size()) + 2 * in_.size() + 2; }
+  double hidden(int element) const override { return hidden_of(op_.precision, element); }
+  int terms() const override {
+    return static_cast<int>(op_.bias.size()) + 2 * in_.size() + 2 + op_.precision.roundings;
+  }
   std::size_t bytes() const override { return op_.value.size() * 12; }
 
  private:
   void combine(const double* u, double* y, bool absolute) const {
     for (std::size_t i = 0; i < op_.bias.size(); ++i) {
-      double sum = absolute ? 0 : op_.bias[i];
+      double sum = absolute ? hidden(static_cast<int>(i)) : op_.bias[i];
       for (auto e = op_.row[i]; e < op_.row[i + 1]; ++e) {
         sum += (absolute ? std::fabs(op_.value[e]) : op_.value[e]) * u[op_.column[e]];
       }

@@ -101,6 +101,8 @@ std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bound
       d.weight.f = submatrix(dense->weight.f, dense->in, reduced.kept[v], columns);
       d.weight.d = submatrix(dense->weight.d, dense->in, reduced.kept[v], columns);
       d.bias = reduced.select(v, dense->bias);
+      d.precision = dense->precision;
+      if (!d.precision.hidden.empty()) d.precision.hidden = reduced.select(v, d.precision.hidden);
       node.op = std::move(d);
     } else {
       node.op = from.op;

@@ -44,6 +44,9 @@ std::vector<std::int32_t> plain_order(std::int64_t size);
 
 class Lowering {
  public:
+  /// `roundings`: how far every constant of the model may be off (Precision).
+  explicit Lowering(int roundings) : roundings_(roundings) {}
+
   /// Adds the Input, stored in row-major order (a later pass may reorder it).
   View input(const Dims& dims, const std::string& name);
 
@@ -64,9 +67,10 @@ class Lowering {
   /// An elementwise operator.
   View apply(Operator op, const View& view, const std::string& name);
 
-  /// scale[i] * x_i + shift[i]; each of 1 or size() numbers, in row-major order.
+  /// scale[i] * x_i + shift[i]; each of 1 or size() numbers, in row-major order. What the precision
+  /// hides is of as many numbers as `shift`, or none.
   View affine(const View& view, std::vector<double> scale, std::vector<double> shift,
-              const std::string& name);
+              const std::string& name, Precision precision = {});
 
   /// ca * a + cb * b, of one shape.
   View sum(const View& a, double ca, const View& b, double cb, const std::string& name);
@@ -82,13 +86,13 @@ class Lowering {
   };
   View gather(std::span<const Part> parts, const Tensor& ids, double fill) const;
 
-  /// y[row] = sum of entries; columns are elements of `view`.
+  /// y[row] = sum of entries, each number within `roundings`; columns are elements of `view`.
   struct Entry {
     std::int64_t element;
     double value;
   };
   int sparse(const View& view, std::int64_t rows, Shape shape,
-             const std::function<void(std::int64_t, std::vector<Entry>&)>& entries,
+             const std::function<void(std::int64_t, std::vector<Entry>&)>& entries, int roundings,
              const std::string& name);
 
   /// Finishes the graph with `output` as its result.
@@ -102,6 +106,7 @@ class Lowering {
   void relabel(int node, Shape shape);
 
   Graph graph_;
+  int roundings_;
 };
 
 }  // namespace coronet::importer

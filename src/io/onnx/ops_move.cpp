@@ -73,9 +73,9 @@ Slice slice_of(const OpNode& node, const Args& in) {
     const bool up = step > 0;
     if (!up && starts[k] < -d) {
       // The standard begins with element 0, NumPy (and ONNX's own evaluator) takes nothing.
-      throw Error(ErrorKind::kUnsupported,
-                  fmt::format("a slice backwards from {}, before the first of {} elements",
-                              starts[k], d));
+      throw Error(
+          ErrorKind::kUnsupported,
+          fmt::format("a slice backwards from {}, before the first of {} elements", starts[k], d));
     }
     const std::int64_t begin = up ? bounded(starts[k], 0, d) : bounded(starts[k], -1, d - 1);
     const std::int64_t end = up ? bounded(ends[k], 0, d) : bounded(ends[k], -1, d - 1);
