@@ -10,40 +10,16 @@
 #include "bound/root.h"
 #include "graph/evaluate.h"
 #include "graphs.h"
+#include "queries.h"
 #include "search/input_split.h"
 #include "search/relu_branch.h"
 
 namespace coronet::search {
 namespace {
 
-Constraint at_most(int output, double coefficient, double constant, bool strict = false) {
-  Constraint c;
-  c.outputs = {{output, coefficient}};
-  c.constant = constant;
-  c.strict = strict;
-  return c;
-}
-
-/// y_0 = |x|, y_1 = x, exactly, written with ReLUs.
-Graph absolute() {
-  test::Builder b(1);
-  Weight in;
-  in.f = {1, -1};
-  Weight out;
-  out.f = {1, 1, 1, -1};
-  const int x = b.input({1, 1, 1});
-  const int z = b.add(Dense{1, 2, in, {0, 0}}, {x}, {1, 1, 2});
-  b.add(Dense{2, 2, out, {0, 0}}, {b.relu(z)}, {1, 1, 2});
-  return b.finish();
-}
-
-Property property_of(const Graph& graph, const std::vector<Box>& boxes) {
-  Property p;
-  p.inputs = graph.inputs();
-  p.outputs = graph.outputs();
-  p.boxes = boxes;
-  return p;
-}
+using test::absolute;
+using test::at_most;
+using test::property_of;
 
 /// A judge to whom nothing is a counterexample: the searches are on their own.
 std::vector<Interval> nowhere(const std::vector<double>& x) {
