@@ -71,6 +71,7 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
     forms_of(context, root, plan, rows, space, forms);
   }
   for (const Decision& d : domain.decisions) {
+    if (context.deadline.passed()) return LeafOutcome::kUndecided;
     const int u = context.net64.inputs(d.node)[0];
     const Plan to_u = make_plan(context.net64, u, false);
     Rows<double> rows;
@@ -118,6 +119,7 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
                  row_upper.data());
   lp.setMaximumSeconds(std::max(0.01, context.deadline.left()));
   lp.dual();
+  if (context.deadline.passed()) return LeafOutcome::kUndecided;
 
   Domain proof = domain;
   proof.lambda.assign(clause.count, 0.0F);
