@@ -53,8 +53,8 @@ class Lowering {
   int add(Operator op, std::vector<int> inputs, Shape shape, const std::string& name);
 
   /// A node whose elements stand in row-major order; in channels-last order.
-  View plain(int node, Dims dims) const;
-  View image(int node, Dims dims) const;
+  [[nodiscard]] View plain(int node, Dims dims) const;
+  [[nodiscard]] View image(int node, Dims dims) const;
 
   /// A node whose place p holds element order[p] of `view` (zero where order[p] < 0): an existing
   /// one if there is one.
@@ -76,7 +76,7 @@ class Lowering {
   View sum(const View& a, double ca, const View& b, double cb, const std::string& name);
 
   /// out[i] = view[sum of i_k * strides_k].
-  View strided(const View& view, const Dims& out, const Dims& strides) const;
+  [[nodiscard]] View strided(const View& view, const Dims& out, const Dims& strides) const;
 
   /// Views of one shape of `ids`, numbers into the concatenation of `parts` (a view or a constant
   /// each); -1 is `fill`.
@@ -84,7 +84,7 @@ class Lowering {
     const View* view;
     const Tensor* constant;
   };
-  View gather(std::span<const Part> parts, const Tensor& ids, double fill) const;
+  [[nodiscard]] View gather(std::span<const Part> parts, const Tensor& ids, double fill) const;
 
   /// y[row] = sum of entries, each number within `roundings`; columns are elements of `view`.
   struct Entry {
@@ -102,7 +102,8 @@ class Lowering {
   [[nodiscard]] int size_of(int node) const {
     return graph_.nodes[static_cast<std::size_t>(node)].shape.size();
   }
-  View normal(View view, std::vector<std::int32_t> index, std::vector<double> constant) const;
+  [[nodiscard]] View normal(View view, std::vector<std::int32_t> index,
+                            std::vector<double> constant) const;
   void relabel(int node, Shape shape);
 
   Graph graph_;

@@ -109,7 +109,7 @@ std::vector<Dims> infer_max_pool(const OpNode& node, const Args& in) {
 }
 
 std::vector<Dims> infer_average_pool(const OpNode& node, const Args& in) {
-  const std::vector<Dims> out = infer_max_pool(node, in);
+  std::vector<Dims> out = infer_max_pool(node, in);
   const Window w = pool_window_of(node, arg(in, 0).dims());
   for (std::size_t a = 0; a < 2; ++a) {
     const bool overruns = w.source(a, w.out[a] - 1, w.kernel[a] - 1) >= w.in[a] + w.pad_end[a];

@@ -80,7 +80,7 @@ class Written {
   void fold_node(WrittenNode& node);
   void assume_shapes(const WrittenNode& node);
   bool evaluate_node(const WrittenNode& node, bool enclose, std::vector<Tensor>& now) const;
-  [[nodiscard]] Tensor run(Tensor x, bool enclose) const;
+  [[nodiscard]] Tensor run(const Tensor& x, bool enclose) const;
 
   onnx::ModelProto proto_;
   int opset_ = 0;

@@ -206,7 +206,7 @@ bool Written::evaluate_node(const WrittenNode& node, bool enclose, std::vector<T
   return true;
 }
 
-Tensor Written::run(Tensor x, bool enclose) const {
+Tensor Written::run(const Tensor& x, bool enclose) const {
   require_supported();
   const Tensor& input = values_[static_cast<std::size_t>(input_)].tensor;
   if (x.size() != element_count(input.dims())) {
