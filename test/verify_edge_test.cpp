@@ -258,6 +258,28 @@ TEST(Verify, OverflowOnOneSideRefutesNothing) {
   }
 }
 
+// 0.6 * 10 - 8 is negative in any unit, also in those that an LP solver fails on.
+TEST(Verify, NumbersOfAnySizeReachTheLeaves) {
+  for (const double w : {1e-310, 1e-200, 1e150, 1e300}) {
+    Builder b(1);
+    Dense dense{10, 1, {}, {-8 * w}};
+    dense.weight.d.assign(10, w);
+    const int x = b.relu(b.input({1, 1, 10}));
+    b.add(dense, {x}, {1, 1, 1});
+    const Graph graph = b.finish();
+    for (const double width : {0.0, 1.0}) {
+      SCOPED_TRACE(testing::Message() << w << ' ' << width);
+      Property property = property_of(
+          graph, {{std::vector<double>(10, 0.6 - width), std::vector<double>(10, 0.6)}});
+      property.clauses.push_back({0, {at_most(0, 1, 0)}});
+      How how{"relu"};
+      how.attack = false;
+      how.seconds = 0.05;
+      EXPECT_NE(run(graph, property, how).verdict, Verdict::kHolds);
+    }
+  }
+}
+
 TEST(Verify, PassedDeadlineIsATimeout) {
   const Graph graph = test::mlp(3, 6, 3, 20, 3);
   Property property = property_of(graph);
