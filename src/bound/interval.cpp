@@ -1,7 +1,6 @@
 #include "bound/interval.h"
 
 #include <cmath>
-#include <limits>
 
 namespace coronet::bound {
 
@@ -22,8 +21,7 @@ void interval_node(const Network<double>& net, int v, Bounds& bounds) {
   }
   const Affine<double>& op = *net.affine(v);
   const double g = gamma(op.terms() + 16);
-  // A product below the normal numbers is off by half a unit of them, however small it is.
-  const double underflow = 2 * (op.terms() + 16) * std::numeric_limits<double>::denorm_min();
+  const double lost = underflow(op.terms() + 16);
   std::vector<std::vector<double>> centre(inputs.size());
   std::vector<std::vector<double>> radius(inputs.size());
   std::vector<const double*> c;
@@ -54,7 +52,7 @@ void interval_node(const Network<double>& net, int v, Bounds& bounds) {
       // What the bias hides is no part of the radius: it counts for its rounding only.
       const double hidden = op.hidden(static_cast<int>(i));
       const double bias = std::fabs(op.bias_of(static_cast<int>(i)));
-      const double slack = (e[i] - hidden) + g * (bias + 2 * hidden) + underflow;
+      const double slack = (e[i] - hidden) + g * (bias + 2 * hidden) + lost;
       lo[d * n + i] = down(y[i] - slack);
       hi[d * n + i] = up(y[i] + slack);
       if (!(lo[d * n + i] <= hi[d * n + i])) {  // NaN: nothing is known

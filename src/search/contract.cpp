@@ -20,7 +20,7 @@ bool revise(const double* a, int n, double b, double hidden, int roundings, doub
     least += term;
     size += std::fabs(term);
   }
-  const double slack = gamma(2.0 * n + 16 + roundings) * size;
+  const double slack = gamma(2.0 * n + 16 + roundings) * size + bound::underflow(2.0 * n + 16);
   if (!std::isfinite(least)) return true;
   if (least - slack > 0) return false;
   for (int j = 0; j < n; ++j) {
