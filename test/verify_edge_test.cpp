@@ -280,6 +280,32 @@ TEST(Verify, NumbersOfAnySizeReachTheLeaves) {
   }
 }
 
+// 1000 products of 0.6 units of the least double, each rounded to one, less 800 of them: -200
+// units, which doubles take for 200.
+TEST(Verify, ProductsBelowTheNormalNumbersRefuteNothing) {
+  constexpr double kLeast = std::numeric_limits<double>::denorm_min();
+  constexpr int kInputs = 1000;
+  for (const bool through_relu : {false, true}) {
+    Builder b(1);
+    Dense dense{kInputs, 1, {}, {-800 * kLeast}};
+    dense.weight.d.assign(kInputs, kLeast);
+    int v = b.input({1, 1, kInputs});
+    if (through_relu) v = b.relu(v);
+    b.add(dense, {v}, {1, 1, 1});
+    const Graph graph = b.finish();
+    const std::vector<double> x(kInputs, 0.6);
+    Property property = property_of(graph, {{x, x}});
+    property.clauses.push_back({0, {at_most(0, 1, 0)}});
+    for (const char* branch : {"relu", "input", "none"}) {
+      SCOPED_TRACE(testing::Message() << through_relu << ' ' << branch);
+      How how{branch};
+      how.attack = false;
+      how.seconds = 0.05;
+      EXPECT_NE(run(graph, property, how).verdict, Verdict::kHolds);
+    }
+  }
+}
+
 TEST(Verify, PassedDeadlineIsATimeout) {
   const Graph graph = test::mlp(3, 6, 3, 20, 3);
   Property property = property_of(graph);

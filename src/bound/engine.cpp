@@ -153,13 +153,21 @@ void Pass<T>::pull(const Rows<T>& rows, bool keep, std::vector<T>& bound,
   if (!rows.constant.empty()) bias = rows.constant;
   if (error != nullptr) {
     error->assign(rows.count, 0.0);
-    for (int r = 0; r < rows.count; ++r) (*error)[r] = gamma(8) * std::fabs(bias[r]);
+    for (int r = 0; r < rows.count; ++r) {
+      (*error)[r] = gamma(static_cast<double>(plan_.order.size()) + 8) * std::fabs(bias[r]);
+    }
   }
   // Where a row's A at node v is multiplied by numbers of size w, K to a sum, rounding costs at
   // most gamma(K) |A| w.
   const auto charge = [&](int v, const AlignedVector<double>& w, double terms) {
     const Extent& e = plan_.extent[v];
     const auto* from = space_.data(a[v]);
+    const double roundings = terms + 64 + static_cast<double>(plan_.order.size());
+    // A product below the normal numbers is off by up to half of the least one, however small it
+    // is, and what it is off by is multiplied by w further on.
+    double all = 1 + static_cast<double>(e.size());
+    for (const double x : w) all += x;
+    const double lost = underflow(roundings * all);
     for (int r = 0; r < rows.count; ++r) {
       double sum = 0;
       for_each_run(
@@ -172,7 +180,7 @@ void Pass<T>::pull(const Rows<T>& rows, bool keep, std::vector<T>& bound,
           },
           [](int, int) {});
       // The spare terms cover the sums over consumers and over nodes.
-      (*error)[r] += gamma(terms + 64 + static_cast<double>(plan_.order.size())) * sum;
+      (*error)[r] += gamma(roundings) * sum + lost;
     }
   };
   start(rows, a, bias);

@@ -361,6 +361,10 @@ class Verification {
       return;
     }
     result_.verdict = deadline_.passed() ? Verdict::kTimeout : Verdict::kUnknown;
+    if (result_.verdict == Verdict::kUnknown && oracle_.doubtful()) {
+      result_.reason =
+          "a point meets the constraints within rounding: whether it does, no bound tells";
+    }
     if (result_.reason.empty()) result_.reason = "some clauses are left open";
   }
 
