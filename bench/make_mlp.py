@@ -13,21 +13,12 @@ import pathlib
 
 import numpy as np
 
-from rows.onnx import model, node, tensor
+from rows.onnx import layers, model
 
 
 def onnx(net):
     """Gemm and Relu in turn, opset 13."""
-    nodes, tensors, last = [], [], "x"
-    for k, (w, b) in enumerate(net, start=1):
-        end = k == len(net)
-        out = "y" if end else f"hidden{k}"
-        nodes.append(node("Gemm", [last, f"weight{k}", f"bias{k}"], out, transB=1))
-        if not end:
-            nodes.append(node("Relu", [out], f"relu{k}"))
-        tensors += [tensor(f"weight{k}", w.shape, w.astype("<f4").tobytes()),
-                    tensor(f"bias{k}", b.shape, b.astype("<f4").tobytes())]
-        last = f"relu{k}"
+    nodes, tensors = layers(net, "x", "y")
     return model(nodes, tensors, inputs=[("x", [1, net[0][0].shape[1]])], outputs=[("y", [1, len(net[-1][1])])])
 
 

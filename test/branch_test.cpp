@@ -10,44 +10,20 @@
 #include "bound/root.h"
 #include "graph/evaluate.h"
 #include "graphs.h"
+#include "queries.h"
 #include "search/input_split.h"
 #include "search/relu_branch.h"
 
 namespace coronet::search {
 namespace {
 
-Constraint at_most(int output, double coefficient, double constant, bool strict = false) {
-  Constraint c;
-  c.outputs = {{output, coefficient}};
-  c.constant = constant;
-  c.strict = strict;
-  return c;
-}
-
-/// y_0 = |x|, y_1 = x, exactly, written with ReLUs.
-Graph absolute() {
-  test::Builder b(1);
-  Weight in;
-  in.f = {1, -1};
-  Weight out;
-  out.f = {1, 1, 1, -1};
-  const int x = b.input({1, 1, 1});
-  const int z = b.add(Dense{1, 2, in, {0, 0}}, {x}, {1, 1, 2});
-  b.add(Dense{2, 2, out, {0, 0}}, {b.relu(z)}, {1, 1, 2});
-  return b.finish();
-}
-
-Property property_of(const Graph& graph, const std::vector<Box>& boxes) {
-  Property p;
-  p.inputs = graph.inputs();
-  p.outputs = graph.outputs();
-  p.boxes = boxes;
-  return p;
-}
+using test::absolute;
+using test::at_most;
+using test::property_of;
 
 /// A judge to whom nothing is a counterexample: the searches are on their own.
-std::vector<double> nowhere(const std::vector<double>& x) {
-  return std::vector<double>(x.size() + 100, std::nan(""));
+std::vector<Interval> nowhere(const std::vector<double>& x) {
+  return std::vector<Interval>(x.size() + 100, std::nan(""));
 }
 
 struct Limits {
@@ -135,7 +111,7 @@ TEST(Branch, MemoryIsAReasonToStop) {
 TEST(Branch, SeveralClausesOverSeveralBoxes) {
   const Graph graph = absolute();
   Property property = property_of(graph, {{{-1}, {-0.5}}, {{0.5}, {1}}, {{-0.9}, {0.8}}});
-  const auto judge = [&](const std::vector<double>& x) { return evaluate(graph, x); };
+  const Evaluate judge = test::as_exact(graph);
   const std::vector<Constraint> both = {at_most(0, 1, -0.4), at_most(1, 1, 0.45)};
   property.clauses = {{0, {at_most(0, 1, -0.4)}},
                       {1, {at_most(0, 1, -0.4)}},
@@ -163,7 +139,7 @@ TEST(Branch, SeveralClausesOverSeveralBoxes) {
 // More clauses than one round takes at a time.
 TEST(Branch, MoreClausesThanOneRoundTakes) {
   const Graph graph = absolute();
-  const auto judge = [&](const std::vector<double>& x) { return evaluate(graph, x); };
+  const Evaluate judge = test::as_exact(graph);
   Property property = property_of(graph, {{{-0.7}, {1.1}}});
   for (int k = 1; k <= 20; ++k) property.clauses.push_back({0, {at_most(0, 1, 0.01 * k)}});
   for (const bool by_input : {false, true}) {

@@ -6,79 +6,52 @@
 #include <random>
 #include <vector>
 
+#include "conv_shape.h"
 #include "device/conv.h"
+#include "device_numbers.h"
 #include "kernels/isa.h"
 
 namespace coronet::device {
 namespace {
 
-template <class T>
-class ConvTest : public testing::Test {
- protected:
-  ~ConvTest() override { kernels::set_isa("best"); }
-};
-using Types = testing::Types<float, double>;
-TYPED_TEST_SUITE(ConvTest, Types);
+using test::numbers;
 
 template <class T>
-std::vector<T> numbers(std::size_t count, std::mt19937& random) {
-  std::uniform_real_distribution<double> uniform(-1, 1);
-  std::vector<T> all(count);
-  for (T& x : all) x = static_cast<T>(uniform(random));
-  return all;
-}
+using ConvTest = test::DeviceTest<T>;
+TYPED_TEST_SUITE(ConvTest, test::FloatAndDouble);
 
 struct Config {
-  int in_h, in_w, in_c, out_c, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
-  int pad_top, pad_left, pad_bottom, pad_right, groups;
+  Shape in;
+  int channels;
+  test::Window2 window;
 };
 
 Conv make(const Config& c, bool float64, std::mt19937& random) {
-  Conv conv;
-  conv.in = {c.in_h, c.in_w, c.in_c};
-  const auto size = [](int extent, int pads, int kernel, int dilation, int stride) {
-    return (extent + pads - dilation * (kernel - 1) - 1) / stride + 1;
-  };
-  conv.out = {size(c.in_h, c.pad_top + c.pad_bottom, c.kernel_h, c.dilation_h, c.stride_h),
-              size(c.in_w, c.pad_left + c.pad_right, c.kernel_w, c.dilation_w, c.stride_w),
-              c.out_c};
-  conv.kernel_h = c.kernel_h;
-  conv.kernel_w = c.kernel_w;
-  conv.stride_h = c.stride_h;
-  conv.stride_w = c.stride_w;
-  conv.dilation_h = c.dilation_h;
-  conv.dilation_w = c.dilation_w;
-  conv.pad_top = c.pad_top;
-  conv.pad_left = c.pad_left;
-  conv.groups = c.groups;
-  const auto count =
-      static_cast<std::size_t>(c.out_c * c.kernel_h * c.kernel_w * c.in_c / c.groups);
-  if (float64) {
-    conv.weight.d = numbers<double>(count, random);
-  } else {
-    conv.weight.f = numbers<float>(count, random);
-  }
-  conv.bias = numbers<double>(static_cast<std::size_t>(c.out_c), random);
+  Conv conv = test::conv_shape(c.in, c.channels, c.window);
+  const int taps = conv.kernel_h * conv.kernel_w;
+  conv.weight = test::weight(
+      static_cast<std::size_t>(c.channels * taps * c.in.channels / conv.groups), float64, random);
+  conv.bias = numbers<double>(static_cast<std::size_t>(c.channels), random);
   return conv;
 }
 
 std::vector<Config> configs() {
   return {
-      {6, 7, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},
-      {8, 8, 4, 20, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1},
-      {5, 5, 7, 40, 3, 2, 1, 1, 1, 1, 0, 0, 0, 0, 1},
-      {9, 8, 3, 33, 3, 3, 2, 3, 1, 1, 0, 1, 2, 1, 1},
-      {10, 9, 2, 4, 3, 3, 1, 1, 2, 3, 2, 1, 0, 3, 1},
-      {9, 9, 6, 8, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 2},
-      {7, 7, 5, 5, 3, 3, 1, 2, 1, 1, 1, 1, 1, 1, 5},
-      {1, 12, 3, 6, 1, 5, 1, 2, 1, 1, 0, 2, 0, 2, 1},
-      {4, 4, 130, 17, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},
-      {6, 6, 400, 3, 2, 2, 1, 1, 1, 1, 1, 0, 0, 1, 1},
-      {8, 8, 3, 8, 2, 2, 3, 3, 1, 1, 0, 0, 0, 0, 1},
-      {16, 35, 3, 32, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 1},
-      {12, 12, 16, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},
-      {5, 5, 2, 3, 1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 1},
-      {7, 7, 3, 4, 2, 2, 2, 2, 3, 3, 0, 0, 0, 0, 1},
+      {{6, 7, 3}, 5, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
+      {{8, 8, 4}, 20, {4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1}},
+      {{5, 5, 7}, 40, {3, 2, 1, 1, 1, 1, 0, 0, 0, 0, 1}},
+      {{9, 8, 3}, 33, {3, 3, 2, 3, 1, 1, 0, 1, 2, 1, 1}},
+      {{10, 9, 2}, 4, {3, 3, 1, 1, 2, 3, 2, 1, 0, 3, 1}},
+      {{9, 9, 6}, 8, {3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 2}},
+      {{7, 7, 5}, 5, {3, 3, 1, 2, 1, 1, 1, 1, 1, 1, 5}},
+      {{1, 12, 3}, 6, {1, 5, 1, 2, 1, 1, 0, 2, 0, 2, 1}},
+      {{4, 4, 130}, 17, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
+      {{6, 6, 400}, 3, {2, 2, 1, 1, 1, 1, 1, 0, 0, 1, 1}},
+      {{8, 8, 3}, 8, {2, 2, 3, 3, 1, 1, 0, 0, 0, 0, 1}},
+      {{16, 35, 3}, 32, {5, 5, 1, 1, 1, 1, 2, 2, 2, 2, 1}},
+      {{12, 12, 16}, 3, {3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
+      {{5, 5, 2}, 3, {1, 1, 2, 2, 1, 1, 0, 0, 0, 0, 1}},
+      {{7, 7, 3}, 4, {2, 2, 2, 2, 3, 3, 0, 0, 0, 0, 1}},
   };
 }
 

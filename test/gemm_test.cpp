@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device/gemm.h"
+#include "device_numbers.h"
 #include "kernels/isa.h"
 #ifdef CORONET_CROSS_BLAS
 #include <cblas.h>
@@ -16,13 +17,12 @@
 namespace coronet::device {
 namespace {
 
+using test::numbers;
+using test::weight;
+
 template <class T>
-class GemmTest : public testing::Test {
- protected:
-  ~GemmTest() override { kernels::set_isa("best"); }
-};
-using Types = testing::Types<float, double>;
-TYPED_TEST_SUITE(GemmTest, Types);
+using GemmTest = test::DeviceTest<T>;
+TYPED_TEST_SUITE(GemmTest, test::FloatAndDouble);
 
 struct Size {
   int m, k, n;
@@ -34,24 +34,6 @@ std::vector<Size> sizes() {
                            {3, 400, 784}, {2, 0, 9},     {14, 1024, 64}, {9, 65, 530}};
   for (int m = 1; m <= 26; ++m) all.push_back({m, 19, 49});
   return all;
-}
-
-template <class T>
-std::vector<T> numbers(std::size_t count, std::mt19937& random) {
-  std::uniform_real_distribution<double> uniform(-1, 1);
-  std::vector<T> all(count);
-  for (T& x : all) x = static_cast<T>(uniform(random));
-  return all;
-}
-
-Weight weight(std::size_t count, bool float64, std::mt19937& random) {
-  Weight w;
-  if (float64) {
-    w.d = numbers<double>(count, random);
-  } else {
-    w.f = numbers<float>(count, random);
-  }
-  return w;
 }
 
 template <class T>

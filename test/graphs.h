@@ -23,7 +23,10 @@
 #include "bound/interval.h"
 #include "bound/lines.h"
 #include "bound/network.h"
+#include "conv_shape.h"
+#include "graph/evaluate.h"
 #include "graph/graph.h"
+#include "search/oracle.h"
 
 namespace coronet::test {
 
@@ -47,17 +50,6 @@ class Draw {
   std::uint64_t seed_;
   std::uint64_t counter_ = 0;
 };
-
-struct Window2 {
-  int kernel_h = 3, kernel_w = 3;
-  int stride_h = 1, stride_w = 1;
-  int dilation_h = 1, dilation_w = 1;
-  int top = 0, left = 0, bottom = 0, right = 0;
-  int groups = 1;
-};
-inline Window2 square(int kernel, int stride = 1, int pad = 0, int dilation = 1, int groups = 1) {
-  return {kernel, kernel, stride, stride, dilation, dilation, pad, pad, pad, pad, groups};
-}
 
 /// Adds nodes with random numbers.
 class Builder {
@@ -99,22 +91,7 @@ class Builder {
   }
 
   int conv(int u, int channels, const Window2& w, bool float64 = false) {
-    Conv c;
-    c.in = shape(u);
-    const auto extent = [](int in, int pads, int kernel, int dilation, int stride) {
-      return (in + pads - dilation * (kernel - 1) - 1) / stride + 1;
-    };
-    c.out = {extent(c.in.height, w.top + w.bottom, w.kernel_h, w.dilation_h, w.stride_h),
-             extent(c.in.width, w.left + w.right, w.kernel_w, w.dilation_w, w.stride_w), channels};
-    c.kernel_h = w.kernel_h;
-    c.kernel_w = w.kernel_w;
-    c.stride_h = w.stride_h;
-    c.stride_w = w.stride_w;
-    c.dilation_h = w.dilation_h;
-    c.dilation_w = w.dilation_w;
-    c.pad_top = w.top;
-    c.pad_left = w.left;
-    c.groups = w.groups;
+    Conv c = conv_shape(shape(u), channels, w);
     const int fan_in = w.kernel_h * w.kernel_w * c.in.channels / w.groups;
     c.weight = weight(channels * fan_in, fan_in, float64);
     c.bias = draw.reals(channels, -0.3, 0.3);
@@ -639,5 +616,13 @@ struct Relaxed {
     }
   }
 };
+
+/// The graph's evaluation in double as a judge of counterexamples: taken as exact.
+inline search::Evaluate as_exact(const Graph& graph) {
+  return [&graph](const std::vector<double>& x) {
+    const std::vector<double> y = evaluate(graph, x);
+    return std::vector<Interval>(y.begin(), y.end());
+  };
+}
 
 }  // namespace coronet::test

@@ -129,6 +129,34 @@ TEST(Lines, AreSoundInDouble) {
   }
 }
 
+// Bounds that overflowed, or that are no numbers: a line may say nothing, but nothing wrong.
+TEST(Lines, OfEndsWithoutANumberAreSound) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const double nan = std::nan("");
+  const std::vector<Range> all = {{-kInf, kInf}, {-5, kInf},      {-kInf, 5},         {0, kInf},
+                                  {-kInf, 0},    {1e308, kInf},   {nan, nan},         {nan, 5},
+                                  {-5, nan},     {-1e308, 1e308}, {-1.7e308, 1.7e308}};
+  for (const NamedOp& f : functions()) {
+    for (const Range& range : all) {
+      SCOPED_TRACE(testing::Message() << f.name << " over " << range.l << ", " << range.u);
+      const Lines<double> lines =
+          make_lines<double>(f.op, 1, 1, &range.l, &range.u, Slope::kAdaptive);
+      double low = 0;
+      double high = 0;
+      image_of(f.op, range.l, range.u, &low, &high);
+      const long double sl = lines.sl[0], tl = lines.tl[0], su = lines.su[0], tu = lines.tu[0];
+      for (const double z : {-1e300, -100.0, -5.0, -1.0, 0.0, 1.0, 5.0, 100.0, 1e300}) {
+        if (z < range.l || z > range.u) continue;
+        const long double value = Reference::value(f.op, z);
+        EXPECT_FALSE(sl * z + tl > value);
+        EXPECT_FALSE(su * z + tu < value);
+        EXPECT_LE(low, value);
+        EXPECT_GE(high, value);
+      }
+    }
+  }
+}
+
 TEST(Lines, OfFreeNeuronsAreSoundForEverySlope) {
   Draw draw(2);
   for (const NamedOp& f : functions()) {

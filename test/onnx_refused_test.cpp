@@ -117,6 +117,19 @@ TEST(Onnx, RefusesWhatIsNotImported) {
          b.ints("p", {0, 1, 0, 1}).node("Pad", {"x", "p"}, {"y"}, {{"mode", "reflect"}});
        },
        {"reflect"}},
+      {"slice from before the beginning",
+       [](OnnxBuilder& b) {
+         b.ints("from", {-9}).ints("to", {-10}).ints("axis", {1}).ints("step", {-1});
+         b.node("Slice", {"x", "from", "to", "axis", "step"}, {"y"});
+       },
+       {"backwards from -9", "4 elements"}},
+      {"ceil_mode without padding",
+       [](OnnxBuilder& b) {
+         b.ints("s", {1, 1, 4}).node("Reshape", {"x", "s"}, {"r"});
+         b.node("MaxPool", {"r"}, {"y"},
+                {{"kernel_shape", Shape64{2}}, {"auto_pad", "VALID"}, {"ceil_mode", 1}});
+       },
+       {"VALID"}},
       {"indices",
        [](OnnxBuilder& b) {
          b.ints("s", {1, 1, 4})
@@ -225,6 +238,12 @@ TEST(Onnx, RefusesMalformedModels) {
          b.weight("c", {-4}, {}).node("Add", {"x", "c"}, {"y"});
        },
        {"negative"}},
+      {"an axis padded twice",
+       [](OnnxBuilder& b) {
+         b.ints("p", {1, 0, 0, 1}).weight("v", {}, {0}).ints("axes", {1, -1});
+         b.node("Pad", {"x", "p", "v", "axes"}, {"y"});
+       },
+       {"stands twice"}},
       {"huge dimensions",
        [](OnnxBuilder& b) {
          b.weight("c", {1LL << 40, 1LL << 40}, {}).node("Add", {"x", "c"}, {"y"});

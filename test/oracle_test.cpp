@@ -21,7 +21,7 @@ Graph identity() {
   b.sum({b.input({1, 1, 1})}, {1});
   return b.finish();
 }
-std::vector<double> same(const std::vector<double>& x) { return x; }
+std::vector<Interval> same(const std::vector<double>& x) { return {x.begin(), x.end()}; }
 
 Property at_most(double margin, bool strict, double lower, double upper) {
   Constraint c;
@@ -90,7 +90,7 @@ TEST(Oracle, NetworksWithoutANumberHaveNoCounterexample) {
   const Graph graph = identity();
   const Property property = at_most(1, false, -1, 1);
   Oracle oracle(graph, property,
-                [](const std::vector<double>&) { return std::vector<double>{std::nan("")}; });
+                [](const std::vector<double>&) { return std::vector<Interval>{std::nan("")}; });
   const float x = 0;
   EXPECT_FALSE(oracle.offer(0, &x));
   EXPECT_FALSE(oracle.best().has_value());

@@ -147,9 +147,9 @@ TEST(Refine, FindsExactBoundsOfSmallTrees) {
   EXPECT_NEAR(refined.bounds.hi[folded][1], 0.25, 5e-3);
 }
 
-/// A judge to whom nothing is a counterexample: the search is on its own.
-std::vector<double> nowhere(const std::vector<double>& x) {
-  return std::vector<double>(x.size() + 100, std::nan(""));
+/// A judge to whom nothing is a counterexample: the searches are on their own.
+std::vector<Interval> nowhere(const std::vector<double>& x) {
+  return std::vector<Interval>(x.size() + 100, std::nan(""));
 }
 
 /// Does the point of these node values lie in the domain?
@@ -197,9 +197,9 @@ TEST(Tree, NeverLosesAWitness) {
     for (int round = 0; round < 6; ++round) {
       SCOPED_TRACE(round);
       const Deadline deadline(elapsed_seconds() + 0.004);
-      const BranchOutcome outcome =
-          relu_branch(engine->context, root, clauses, tree, {make_graph_box(graph, property.boxes[0])},
-                      oracle, deadline, std::size_t{1} << 30);
+      const BranchOutcome outcome = relu_branch(engine->context, root, clauses, tree,
+                                                {make_graph_box(graph, property.boxes[0])}, oracle,
+                                                deadline, std::size_t{1} << 30);
       const Graph& now = engine->net64.graph();
       const auto values = evaluate_nodes(now, x);
       for (std::size_t k = 0; k < clauses.size(); ++k) {

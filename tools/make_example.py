@@ -9,7 +9,7 @@ differs by at most eps in each pixel keeps its class"
   branching.vnnlib  holds, but is out of reach of CROWN and close to what the attack reaches;
   violated.vnnlib   does not hold: the attack (projected gradient descent, here) finds a counterexample.
 
-Needs Python 3 and NumPy, nothing else; the ONNX file is written by the few lines of protobuf below. The same seed gives
+Needs Python 3 and NumPy, nothing else; the ONNX file is written by bench/rows/onnx.py. The same seed gives
 the same pictures on every machine, and the same weights up to the rounding of NumPy's matrix product.
 
     python3 tools/make_example.py [--out examples] [--seed 7]
@@ -17,9 +17,14 @@ the same pictures on every machine, and the same weights up to the rounding of N
 
 import argparse
 import pathlib
-import struct
+import sys
 
 import numpy as np
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
+
+from rows.onnx import layers, model, node  # noqa: E402
 
 SIDE = 10
 CLASSES = ["circle", "square", "triangle", "plus", "cross"]
@@ -203,59 +208,11 @@ def greatest(holds, low, high, rounds=14):
 
 # ---- Files -------------------------------------------------------------------------------------------------------
 
-def varint(n):
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    return bytes(out + bytes([n]))
-
-
-def field(number, value):
-    """One protobuf field: an int as a varint, text and bytes as they are."""
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    if isinstance(value, str):
-        value = value.encode()
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def tensor(name, array):
-    dims = b"".join(field(1, n) for n in array.shape)
-    return dims + field(2, 1) + field(8, name) + field(9, array.astype("<f4").tobytes())
-
-
-def attribute(name, value):
-    if isinstance(value, float):
-        return field(1, name) + b"\x15" + struct.pack("<f", value) + field(20, 1)
-    return field(1, name) + field(3, value) + field(20, 2)
-
-
-def node(op, inputs, output, **attributes):
-    body = b"".join(field(1, i) for i in inputs) + field(2, output) + field(3, output) + field(4, op)
-    return body + b"".join(field(5, attribute(k, v)) for k, v in attributes.items())
-
-
-def value(name, shape):
-    dims = b"".join(field(1, field(1, n)) for n in shape)
-    return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
-
-
 def onnx(net):
     """The network as an ONNX model, opset 13: Flatten, then Gemm and Relu in turn."""
-    graph = field(1, node("Flatten", ["image"], "flat", axis=1))
-    last = "flat"
-    for k, (w, b) in enumerate(net, start=1):
-        end = k == len(net)
-        out = "logits" if end else f"hidden{k}"
-        graph += field(1, node("Gemm", [last, f"weight{k}", f"bias{k}"], out, transB=1))
-        if not end:
-            graph += field(1, node("Relu", [out], f"relu{k}"))
-        graph += field(5, tensor(f"weight{k}", w)) + field(5, tensor(f"bias{k}", b))
-        last = f"relu{k}"
-    graph += field(2, "shapes")
-    graph += field(11, value("image", [1, 1, SIDE, SIDE])) + field(12, value("logits", [1, len(CLASSES)]))
-    return field(1, 7) + field(2, "tools/make_example.py") + field(7, graph) + field(8, field(1, "") + field(2, 13))
+    nodes, tensors = layers(net, "flat", "logits", [node("Flatten", ["image"], "flat", axis=1)])
+    return model(nodes, tensors, inputs=[("image", [1, 1, SIDE, SIDE])], outputs=[("logits", [1, len(CLASSES)])],
+                 name="shapes", producer="tools/make_example.py")
 
 
 def ascii_picture(picture):

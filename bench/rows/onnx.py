@@ -1,5 +1,7 @@
 """Just enough protobuf to write ONNX models."""
 
+import struct
+
 
 def varint(n):
     out = bytearray()
@@ -29,14 +31,36 @@ def tensor(name, dims, raw):
     return b"".join(field(1, n) for n in dims) + field(2, 1) + field(8, name) + field(9, raw)
 
 
-def node(op, inputs, output, domain="", **integers):
+def attribute(name, value):
+    """An AttributeProto: a float or an int."""
+    if isinstance(value, float):
+        return field(1, name) + b"\x15" + struct.pack("<f", value) + field(20, 1)
+    return field(1, name) + field(3, value) + field(20, 2)
+
+
+def node(op, inputs, output, domain="", **attributes):
     body = b"".join(field(1, i) for i in inputs) + field(2, output) + field(3, output) + field(4, op)
-    body += b"".join(field(5, field(1, k) + field(3, v) + field(20, 2)) for k, v in integers.items())
+    body += b"".join(field(5, attribute(k, v)) for k, v in attributes.items())
     return body + (field(7, domain) if domain else b"")
 
 
-def model(nodes, tensors=(), opset=13, inputs=(("x", [1, 2]),), outputs=(("y", [1, 2]),)):
+def layers(net, x, y, first=()):
+    """Nodes and tensors of Gemm and Relu in turn, from value x to y: net is a list of (weight [out, in], bias), of NumPy."""
+    nodes, tensors, last = list(first), [], x
+    for k, (w, b) in enumerate(net, start=1):
+        end = k == len(net)
+        out = y if end else f"hidden{k}"
+        nodes.append(node("Gemm", [last, f"weight{k}", f"bias{k}"], out, transB=1))
+        if not end:
+            nodes.append(node("Relu", [out], f"relu{k}"))
+        tensors += [tensor(f"weight{k}", w.shape, w.astype("<f4").tobytes()),
+                    tensor(f"bias{k}", b.shape, b.astype("<f4").tobytes())]
+        last = f"relu{k}"
+    return nodes, tensors
+
+
+def model(nodes, tensors=(), opset=13, inputs=(("x", [1, 2]),), outputs=(("y", [1, 2]),), name="graph", producer="bench"):
     """inputs, outputs: the arguments of info() for each."""
-    graph = b"".join(field(1, n) for n in nodes) + field(2, "graph") + b"".join(field(5, t) for t in tensors)
+    graph = b"".join(field(1, n) for n in nodes) + field(2, name) + b"".join(field(5, t) for t in tensors)
     graph += b"".join(field(11, info(*i)) for i in inputs) + b"".join(field(12, info(*o)) for o in outputs)
-    return field(1, 7) + field(2, "bench") + field(7, graph) + field(8, field(1, "") + field(2, opset))
+    return field(1, 7) + field(2, producer) + field(7, graph) + field(8, field(1, "") + field(2, opset))

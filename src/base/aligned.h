@@ -1,4 +1,5 @@
-// Vectors for kernels: 64-byte aligned, and not filled with zeros when they grow.
+// Vectors for kernels: they begin on a cache line, so that no vector load straddles two, and are not
+// filled with zeros when they grow.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,8 @@
 
 namespace coronet {
 
+inline constexpr std::size_t kCacheLine = 64;
+
 template <class T>
 struct AlignedAllocator {
   using value_type = T;
@@ -16,9 +19,9 @@ struct AlignedAllocator {
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}  // NOLINT(google-explicit-constructor)
   T* allocate(std::size_t n) {
-    return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64}));
+    return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{kCacheLine}));
   }
-  void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); }
+  void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{kCacheLine}); }
   /// resize() leaves new elements uninitialised: every kernel writes before it reads.
   template <class U>
   void construct(U* p) noexcept {

@@ -10,8 +10,8 @@ namespace coronet::bound {
 #ifdef CORONET_HAS_CUDA
 namespace {
 
-/// From so many weights on (those of a convolution counted at each of its pixels), a GPU bounds rows
-/// sooner than two cores, its start included.
+/// From so many weights on (those of a convolution counted at each of its pixels), a GPU bounds
+/// rows sooner than two cores, its start included.
 constexpr double kWorthIt = 3e6;
 
 double products(const Graph& graph) {

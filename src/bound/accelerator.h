@@ -15,8 +15,8 @@ class RowDevice {
  public:
   virtual ~RowDevice() = default;
   /// As bound_rows() of optimise.h: alpha optimised in float32 and in what precision the options
-  /// choose, the bound that counts pulled in double, less its rounding. Errors: kOutOfMemory, naming
-  /// the tensor and its bytes, where not even the smallest chunk fits.
+  /// choose, the bound that counts pulled in double, less its rounding. Errors: kOutOfMemory,
+  /// naming the tensor and its bytes, where not even the smallest chunk fits.
   virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
                           const Deadline& deadline) = 0;
 };
@@ -32,9 +32,9 @@ class Accelerator {
   [[nodiscard]] virtual std::map<std::string, std::uint64_t> memory() const = 0;
 };
 
-/// The device that options.device names: nothing for the CPU. "auto" takes the first CUDA device where
-/// there is one and the network has weights enough to be worth it. Errors: kBadInput for a name that
-/// is none or a device that is not there, and what this build was not made for.
+/// The device that options.device names: nothing for the CPU. "auto" takes the first CUDA device
+/// where there is one and the network has weights enough to be worth it. Errors: kBadInput for a
+/// name that is none or a device that is not there, and what this build was not made for.
 std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph);
 
 }  // namespace coronet::bound

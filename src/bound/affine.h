@@ -25,6 +25,11 @@ struct PackBudget {
   }
 };
 
+/// hidden[i] of a precision; its numbers repeat with their period.
+inline double hidden_of(const Precision& precision, std::size_t i) {
+  return precision.hidden.empty() ? 0 : precision.hidden[i % precision.hidden.size()];
+}
+
 /// y = sum_k M_k u_k + b. T is the arithmetic of rows (float or double); intervals are always
 /// double.
 template <class T>
@@ -59,13 +64,17 @@ class Affine {
   /// b of one element
   [[nodiscard]] virtual double bias_of(int element) const = 0;
 
-  /// y = M u + b for one point (a column of doubles), and y = |M| u (without b): what intervals and
-  /// magnitudes need.
+  /// y = M u + b for one point (a column of doubles), and y = |M| u + hidden: what intervals and
+  /// magnitudes need. With |b| added, the latter is the size of all terms that the row sums up, be
+  /// it in a pass or before, in lowering.
   virtual void apply(const double* const* u, double* y) const = 0;
   virtual void apply_abs(const double* const* u, double* y) const = 0;
 
-  /// Upper bound of the number of products in any one sum of pull, bias and apply: the K of the
-  /// error analysis.
+  /// What the terms of b of one element are larger than |b| (Precision).
+  [[nodiscard]] virtual double hidden(int element) const { return 0; }
+
+  /// Upper bound of the number of products in any one sum of pull, bias and apply, and of the
+  /// roundings before that, in lowering: the K of the error analysis.
   [[nodiscard]] virtual int terms() const = 0;
 
   [[nodiscard]] virtual std::size_t bytes() const { return 0; }

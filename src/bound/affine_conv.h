@@ -61,10 +61,12 @@ class AffineConv final : public Affine<T> {
 
   void apply(const double* const* u, double* y) const override { column(u[0], y, false); }
   void apply_abs(const double* const* u, double* y) const override { column(u[0], y, true); }
+  double hidden(int element) const override { return hidden_of(op_.precision, element); }
 
   int terms() const override {
     const int taps = op_.kernel_h * op_.kernel_w;
-    return taps * (op_.in.channels + op_.out.channels) / op_.groups + op_.out.size();
+    return taps * (op_.in.channels + op_.out.channels) / op_.groups + op_.out.size() +
+           op_.precision.roundings;
   }
   std::size_t bytes() const override { return packed_.bytes(); }
 
@@ -82,7 +84,7 @@ class AffineConv final : public Affine<T> {
       for (int oy = 0; oy < op_.out.height; ++oy) {
         for (int ox = 0; ox < op_.out.width; ++ox) {
           double* out = y + (static_cast<std::size_t>(oy) * op_.out.width + ox) * op_.out.channels;
-          for (int c = 0; c < op_.out.channels; ++c) out[c] = absolute ? 0 : op_.bias[c];
+          for (int c = 0; c < op_.out.channels; ++c) out[c] = absolute ? hidden(c) : op_.bias[c];
           for (int ky = 0; ky < op_.kernel_h; ++ky) {
             const int iy = oy * op_.stride_h - op_.pad_top + ky * op_.dilation_h;
             if (iy < 0 || iy >= op_.in.height) continue;

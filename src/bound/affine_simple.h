@@ -78,9 +78,10 @@ class AffineScale final : public Affine<T> {
       y[i] = op_.scale[i % period()] * u[0][i] + op_.shift[i % period()];
   }
   void apply_abs(const double* const* u, double* y) const override {
-    for (int i = 0; i < size_; ++i) y[i] = std::fabs(op_.scale[i % period()]) * u[0][i];
+    for (int i = 0; i < size_; ++i) y[i] = std::fabs(op_.scale[i % period()]) * u[0][i] + hidden(i);
   }
-  int terms() const override { return size_ + 2; }
+  double hidden(int element) const override { return hidden_of(op_.precision, element); }
+  int terms() const override { return size_ + 2 + op_.precision.roundings; }
 
  private:
   [[nodiscard]] int period() const { return static_cast<int>(scale_.size()); }
@@ -252,7 +253,9 @@ class AffineSelect final : public Affine<T> {
       for (const Entry& e : entries_[k]) y[e.to] += u[k][e.from];
     }
   }
-  int terms() const override { return static_cast<int>(op_.index.size()) + 2; }
+  int terms() const override {
+    return static_cast<int>(op_.index.size()) + 2 + op_.precision.roundings;
+  }
   std::size_t bytes() const override { return op_.index.size() * sizeof(Entry); }
 
  private:

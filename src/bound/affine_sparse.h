@@ -49,6 +49,8 @@ class AffineSparse final : public Affine<T> {
 
   bool pull_selection(int count, const int* neuron, const T* sign, T* u,
                       double* bias) const override {
+    // As in AffineDense: rounded weights go the way that counts it.
+    if (std::is_same_v<T, double> && op_.precision.roundings > 0) return false;
     const std::size_t n = in_.size();
     std::fill(u, u + count * n, T(0));
     for (int r = 0; r < count; ++r) {
@@ -83,7 +85,10 @@ class AffineSparse final : public Affine<T> {
   void apply(const double* const* u, double* y) const override { combine(u[0], y, false); }
   void apply_abs(const double* const* u, double* y) const override { combine(u[0], y, true); }
 
-  int terms() const override { return static_cast<int>(op_.bias.size()) + 2 * in_.size() + 2; }
+  double hidden(int element) const override { return hidden_of(op_.precision, element); }
+  int terms() const override {
+    return static_cast<int>(op_.bias.size()) + 2 * in_.size() + 2 + op_.precision.roundings;
+  }
   std::size_t bytes() const override { return push_.bytes() + pull_.bytes(); }
 
  private:
@@ -116,7 +121,7 @@ class AffineSparse final : public Affine<T> {
 
   void combine(const double* u, double* y, bool absolute) const {
     for (std::size_t i = 0; i < op_.bias.size(); ++i) {
-      double sum = absolute ? 0 : op_.bias[i];
+      double sum = absolute ? hidden(static_cast<int>(i)) : op_.bias[i];
       for (auto e = op_.row[i]; e < op_.row[i + 1]; ++e) {
         sum += (absolute ? std::fabs(op_.value[e]) : op_.value[e]) * u[op_.column[e]];
       }

@@ -29,6 +29,9 @@ inline constexpr double kUnit = 0x1p-53;
 /// up generously.
 inline double gamma(double n) { return 1.01 * n * kUnit; }
 
+/// What `n` products below the normal numbers are off by, which no relative error bounds.
+inline double underflow(double n) { return n * 0x1p-1073; }
+
 /// A double at or below / above x however the last few operations rounded.
 inline double down(double x) { return std::nextafter(x, -HUGE_VAL); }
 inline double up(double x) { return std::nextafter(x, HUGE_VAL); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "bound/pass.h"
 
@@ -30,22 +31,29 @@ void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Mag
     }
     return largest;
   };
+  const auto summed = [](AlignedVector<double> size) {
+    double sum = 0;
+    for (const double x : size) sum += x;
+    return Magnitudes<>::Of{std::move(size), sum};
+  };
   const auto& inputs = net.inputs(v);
   if (v == 0) {
-    m.value[0] = of(0);
+    m.value[0] = summed(of(0));
   } else if (net.elementwise(v)) {
     // |s z| + |t| with |s| <= 1 and |t| <= |z| + 1 (the intercept of a line that meets the function
     // on [lo, hi]).
-    m.value[v] = of(inputs[0]);
-    for (double& x : m.value[v]) x = 2 * x + 1;
+    AlignedVector<double> size = of(inputs[0]);
+    for (double& x : size) x = 2 * x + 1;
+    m.value[v] = summed(std::move(size));
   } else {
     std::vector<AlignedVector<double>> parts;
     std::vector<const double*> in;
     for (int u : inputs) parts.push_back(of(u));
     for (const auto& p : parts) in.push_back(p.data());
-    m.affine[v].resize(net.size(v));
-    net.affine(v)->apply_abs(in.data(), m.affine[v].data());
-    for (int i = 0; i < net.size(v); ++i) m.affine[v][i] += std::fabs(net.affine(v)->bias_of(i));
+    AlignedVector<double> size(net.size(v));
+    net.affine(v)->apply_abs(in.data(), size.data());
+    for (int i = 0; i < net.size(v); ++i) size[i] += std::fabs(net.affine(v)->bias_of(i));
+    m.affine[v] = summed(std::move(size));
   }
 }
 

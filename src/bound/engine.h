@@ -24,10 +24,13 @@ struct Relaxation {
 /// How large numbers can get, for the error of a pull: [nodes][size], over all domains.
 template <class D = device::Cpu>
 struct Magnitudes {
-  using Array = typename D::template Array<double>;
-  std::vector<Array>
+  struct Of {
+    typename D::template Array<double> size;  ///< [size of the node]
+    double sum = 0;                           ///< of all of them
+  };
+  std::vector<Of>
       value;  ///< elementwise nodes: of their input and intercepts; node 0: of the input
-  std::vector<Array> affine;  ///< affine nodes: |M| |u| + |b|
+  std::vector<Of> affine;  ///< affine nodes: |M| |u| + |b|
 };
 /// Fills in node v's, from the bounds of its inputs (or its own, for node 0).
 void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes<>& m);

@@ -21,6 +21,7 @@ void interval_node(const Network<double>& net, int v, Bounds& bounds) {
   }
   const Affine<double>& op = *net.affine(v);
   const double g = gamma(op.terms() + 16);
+  const double lost = underflow(op.terms() + 16);
   std::vector<std::vector<double>> centre(inputs.size());
   std::vector<std::vector<double>> radius(inputs.size());
   std::vector<const double*> c;
@@ -48,7 +49,10 @@ void interval_node(const Network<double>& net, int v, Bounds& bounds) {
     op.apply(c.data(), y.data());
     op.apply_abs(r.data(), e.data());
     for (std::size_t i = 0; i < n; ++i) {
-      const double slack = e[i] + g * std::fabs(op.bias_of(static_cast<int>(i)));
+      // What the bias hides is no part of the radius: it counts for its rounding only.
+      const double hidden = op.hidden(static_cast<int>(i));
+      const double bias = std::fabs(op.bias_of(static_cast<int>(i)));
+      const double slack = (e[i] - hidden) + g * (bias + 2 * hidden) + lost;
       lo[d * n + i] = down(y[i] - slack);
       hi[d * n + i] = up(y[i] + slack);
       if (!(lo[d * n + i] <= hi[d * n + i])) {  // NaN: nothing is known

@@ -123,6 +123,14 @@ double tangent_from(const SShape& g, double p, double far) {
 
 LinePair s_lines(const SShape& g, double l, double u) {
   LinePair p{};
+  if (!std::isfinite(l) || !std::isfinite(u)) {
+    // Level lines at the ends' values: f is monotone, and no line rises over an endless interval.
+    const double low = g.f(l >= -HUGE_VAL ? l : -HUGE_VAL);
+    const double high = g.f(u <= HUGE_VAL ? u : HUGE_VAL);
+    p.tl = low - slack(0, 0, low);
+    p.tu = high + slack(0, 0, high);
+    return p;
+  }
   const double chord =
       u - l > 1e-9 ? std::max(0.0, (g.f(u) - g.f(l)) / (u - l)) : g.df((l + u) / 2);
   const double middle = g.df((l + u) / 2);
@@ -211,7 +219,10 @@ template Lines<float> make_lines(const Operator&, int, int, const double*, const
 template Lines<double> make_lines(const Operator&, int, int, const double*, const double*, Slope);
 
 double value_of(const Operator& op, double z) {
-  if (const Relu* r = std::get_if<Relu>(&op)) return z > 0 ? z : r->negative_slope * z;
+  if (const Relu* r = std::get_if<Relu>(&op)) {
+    if (z > 0) return z;
+    return r->negative_slope == 0 && z <= 0 ? 0 : r->negative_slope * z;  // 0 * -infinity is none
+  }
   if (std::holds_alternative<Sigmoid>(op)) return sigmoid(z);
   return std::tanh(z);
 }
@@ -223,13 +234,17 @@ double derivative_of(const Operator& op, double z) {
 }
 
 void image_of(const Operator& op, double lo, double hi, double* out_lo, double* out_hi) {
+  if (!(lo <= hi)) {  // not a number: nothing is known
+    lo = -HUGE_VAL;
+    hi = HUGE_VAL;
+  }
   // All three are monotone. ReLU with slope 0 is exact; the others widen by the library's error.
   *out_lo = value_of(op, lo);
   *out_hi = value_of(op, hi);
   const Relu* relu = std::get_if<Relu>(&op);
   if (relu != nullptr && relu->negative_slope == 0) return;
-  *out_lo -= slack(0, lo, *out_lo);
-  *out_hi += slack(0, hi, *out_hi);
+  *out_lo -= slack(0, 0, *out_lo);
+  *out_hi += slack(0, 0, *out_hi);
 }
 
 }  // namespace coronet::bound

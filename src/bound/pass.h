@@ -80,14 +80,21 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
   if (error != nullptr) {
     device_.reserve(error_, count);
     device_.fill(error_.data(), count, 0.0);
-    device_.charge_bias(rows.count, bias, gamma(8), error_.data());
+    device_.charge_bias(rows.count, bias, gamma(order + 8), error_.data());
   }
   // Where a row's A at node v is multiplied by numbers of size w, K to a sum, rounding costs at
-  // most gamma(K) |A| w; the spare terms cover the sums over consumers and over nodes.
-  const auto charge = [&](int v, const Array<double>& w, double terms) {
+  // most gamma(K) |A| w; the spare terms cover the sums over consumers and over nodes, those that
+  // the start's own bias goes through among them. A product
+  // below the normal numbers is off by up to half of the least one, however small it is, and what
+  // it is off by is multiplied by w further on.
+  double lost = 0;
+  const auto charge = [&](int v, const auto& magnitudes, double terms) {
     if constexpr (std::is_same_v<T, double>) {
-      device_.charge(set, space_.data(a[v]), plan_.extent[v], w.data(), gamma(terms + 64 + order),
+      const double roundings = terms + 64 + 2 * order;
+      const auto& w = magnitudes[v];
+      device_.charge(set, space_.data(a[v]), plan_.extent[v], w.size.data(), gamma(roundings),
                      error_.data());
+      lost += underflow(roundings * (1 + plan_.extent[v].size() + w.sum));
     }
   };
   start(rows, a, bias);
@@ -96,7 +103,7 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
     if (v == 0) break;
     const Extent& out = plan_.extent[v];
     if (net_.elementwise(v)) {
-      if (error != nullptr) charge(v, magnitude->value[v], out.size());
+      if (error != nullptr) charge(v, magnitude->value, out.size());
       const int u = net_.inputs(v)[0];
       const bool add = a[u] >= 0;
       if (!add) a[u] = acquire(rows.count, u);
@@ -111,7 +118,7 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
       continue;
     }
     const Affine<T>& op = *net_.affine(v);
-    if (error != nullptr) charge(v, magnitude->affine[v], op.terms());
+    if (error != nullptr) charge(v, magnitude->affine, op.terms());
     op.bias(set, space_.data(a[v]), out, bias);
     const auto& inputs = net_.inputs(v);
     for (int k = 0; k < static_cast<int>(inputs.size()); ++k) {
@@ -133,10 +140,11 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
   T* ain = space_.data(a[0]);
   if (!rows.input.empty()) device_.add(rows.input.data(), count * in.size(), ain);
   if (error != nullptr) {
-    charge(0, magnitude->value[0], static_cast<double>(in.size()));
+    charge(0, magnitude->value, static_cast<double>(in.size()));
     device_.charge_bias(rows.count, bias, gamma(order + 8), error_.data());
     error->resize(count);
     device_.read(error_.data(), count, error->data());
+    for (double& e : *error) e += lost;
   }
   device_.reserve(bound_, count);
   device_.concretize(set, domains, ain, in, relaxation_.lo.data(), relaxation_.hi.data(), bias,

@@ -145,6 +145,11 @@ std::vector<double> spread(const std::vector<double>& periodic, const std::vecto
   return out;
 }
 
+Precision select(const Precision& precision, const std::vector<int>& kept) {
+  if (precision.hidden.empty()) return precision;
+  return {precision.roundings, spread(precision.hidden, kept)};
+}
+
 /// The graph with these elements only.
 Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_elements) {
   Reduced reduced;
@@ -170,11 +175,15 @@ Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_element
       d.weight.f = submatrix(dense->weight.f, dense->in, kept, columns);
       d.weight.d = submatrix(dense->weight.d, dense->in, kept, columns);
       d.bias = reduced.select(static_cast<int>(v), dense->bias);
+      d.precision = select(dense->precision, kept);
       node.op = std::move(d);
     } else if (conv != nullptr && (smaller(v) || smaller(from.inputs[0]))) {
-      node.op = written_out(*conv, reduced.kept[from.inputs[0]], kept);
+      Sparse s = written_out(*conv, reduced.kept[from.inputs[0]], kept);
+      s.precision = select(conv->precision, kept);
+      node.op = std::move(s);
     } else if (scale != nullptr && smaller(v)) {
-      node.op = Scale{spread(scale->scale, kept), spread(scale->shift, kept)};
+      node.op = Scale{spread(scale->scale, kept), spread(scale->shift, kept),
+                      select(scale->precision, kept)};
     } else {
       node.op = from.op;
     }

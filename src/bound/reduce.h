@@ -17,7 +17,7 @@ struct Reduced {
 
   /// values of [size of the original node] -> those that remain
   template <class Vector>
-  Vector select(int node, const Vector& values) const {
+  [[nodiscard]] Vector select(int node, const Vector& values) const {
     Vector out;
     out.reserve(kept[node].size());
     for (int i : kept[node]) out.push_back(values[i]);

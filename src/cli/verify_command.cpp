@@ -74,7 +74,7 @@ Result verify_files(const QueryFiles& files, const Options& options, Report& rep
   written.release_if_large(graph);
   const double loaded = elapsed_seconds();
   Result result = search::verify(
-      graph, property, [&](const std::vector<double>& x) { return written.evaluate(x); }, options,
+      graph, property, [&](const std::vector<double>& x) { return written.enclose(x); }, options,
       tracer);
   result.phases.insert(result.phases.begin(), {"load", loaded});
   return result;

@@ -33,14 +33,18 @@ void WrittenNetwork::release_if_large(const Graph& graph) {
   if (weight_bytes(graph) > kLarge) model_.reset();
 }
 
+std::shared_ptr<const Model> WrittenNetwork::load() {
+  const std::scoped_lock lock(mutex_);
+  if (!model_) model_ = std::make_shared<const Model>(Model::read(path_));
+  return model_;
+}
+
+std::vector<Interval> WrittenNetwork::enclose(const std::vector<double>& x) {
+  return load()->enclose(x);
+}
+
 std::vector<double> WrittenNetwork::evaluate(const std::vector<double>& x) {
-  std::shared_ptr<const Model> model;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!model_) model_ = std::make_shared<const Model>(Model::read(path_));
-    model = model_;
-  }
-  return model->evaluate(x);
+  return load()->evaluate(x);
 }
 
 void check_import(const Model& model, const Graph& graph, std::uint64_t seed, const Box* box) {

@@ -22,10 +22,13 @@ class WrittenNetwork {
   /// Forgets a large model once it is lowered; it is read again if a counterexample is to be
   /// judged.
   void release_if_large(const Graph& graph);
-  /// May be called from several threads at once.
+  // These may be called from several threads at once.
+  std::vector<Interval> enclose(const std::vector<double>& x);
   std::vector<double> evaluate(const std::vector<double>& x);
 
  private:
+  std::shared_ptr<const Model> load();
+
   const std::string path_;
   std::mutex mutex_;
   std::shared_ptr<const Model> model_;

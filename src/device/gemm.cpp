@@ -219,7 +219,7 @@ void pack_panels(const WeightView& view, int k0, int k, int n0, int n, int panel
 template <class T>
 PackedMatrix<T>::PackedMatrix(const WeightView& view)
     : k_(view.k()), n_(view.n()), kernel_(&gemm_table<T>()) {
-  panels_.resize(static_cast<std::size_t>(k_) * padded_columns(n_, kernel_->panel));
+  panels_.assign(static_cast<std::size_t>(k_) * padded_columns(n_, kernel_->panel), T(0));
   if (!panels_.empty()) pack_panels(view, 0, k_, 0, n_, kernel_->panel, panels_.data());
 }
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "device/aligned.h"
+#include "base/aligned.h"
 #include "ops/weight.h"
 
 namespace coronet::kernels {

@@ -39,7 +39,7 @@ class Lexer {
   explicit Lexer(std::string_view text);
 
   /// The token after what was read, left where it is.
-  const Token& peek() const { return ahead_; }
+  [[nodiscard]] const Token& peek() const { return ahead_; }
   Token next();
   /// The next token, which must be of this kind; `what` says what was expected, for the error.
   Token expect(TokenKind kind, const char* what);

@@ -67,6 +67,10 @@ std::vector<double> Model::evaluate(std::span<const double> x) const {
   return impl_->written.evaluate(x);
 }
 
+std::vector<Interval> Model::enclose(std::span<const double> x) const {
+  return impl_->written.enclose(x);
+}
+
 Graph Model::lower() const { return importer::lower(impl_->written); }
 
 std::vector<std::string> supported_operators() {

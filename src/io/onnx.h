@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/interval.h"
 #include "graph/graph.h"
 #include "io/vnnlib.h"
 
@@ -40,6 +41,10 @@ class Model {
   /// Evaluates the graph as written, every operation in double; x in the input tensor's row-major
   /// order.
   [[nodiscard]] std::vector<double> evaluate(std::span<const double> x) const;
+
+  /// Intervals that hold what the graph as written, with its numbers as exact numbers, gives at x
+  /// in exact arithmetic. They are points where no operation rounds.
+  [[nodiscard]] std::vector<Interval> enclose(std::span<const double> x) const;
 
   /// Lowers into the engine's graph. Throws Error(kUnsupported) naming EVERY offending node, its
   /// operator, shape and reason. Large float32 weights should not be held twice for long: the

@@ -246,7 +246,7 @@ class Reader final : public VariableNames {
     close_statement(open);
   }
 
-  InputReference input_reference(int number) const {
+  [[nodiscard]] InputReference input_reference(int number) const {
     std::vector<long long> indices(property_.input.shape.size());
     long long rest = number;
     for (std::size_t i = indices.size(); i-- > 0;) {

@@ -15,6 +15,15 @@
 
 namespace coronet {
 
+/// How far the numbers of an affine operator are from those that the model's own numbers give in
+/// exact arithmetic, where lowering computed them: a weight is within (1 + 2^-53)^roundings of the
+/// exact one, and so is each term of a bias. The sizes of a bias's terms add up to |bias| +
+/// hidden[i] (empty: to |bias|).
+struct Precision {
+  int roundings = 0;
+  std::vector<double> hidden;  ///< as many as there are biases, or none
+};
+
 /// The network's one float input, `node.shape.size()` numbers.
 struct Input {};
 
@@ -25,6 +34,7 @@ struct Dense {
   int out = 0;
   Weight weight;
   std::vector<double> bias;  ///< [out]
+  Precision precision{};
 };
 
 /// 2-D convolution, cross-correlation as in ONNX; 1-D ones have height 1.
@@ -38,6 +48,7 @@ struct Conv {
   int groups = 1;
   Weight weight;             ///< [out.channels][kernel_h][kernel_w][in.channels / groups]
   std::vector<double> bias;  ///< [out.channels]
+  Precision precision{};
 };
 
 /// y_i = scale[i % period] * u_i + shift[i % period]; period divides the node's size
@@ -45,6 +56,7 @@ struct Conv {
 struct Scale {
   std::vector<double> scale;  ///< [period]
   std::vector<double> shift;  ///< [period]
+  Precision precision{};
 };
 
 /// y = sum over inputs k of coefficient[k] * u_k; all of one size.
@@ -57,6 +69,7 @@ struct Sum {
 struct Select {
   std::vector<std::int32_t> index;  ///< [size]
   std::vector<double> constant;     ///< [size] or empty
+  Precision precision{};
 };
 
 /// y = M u + bias, M sparse in compressed rows; for pools, reductions and other small linear maps.
@@ -65,6 +78,7 @@ struct Sparse {
   std::vector<std::int32_t> column;  ///< [entries]
   std::vector<double> value;         ///< [entries]
   std::vector<double> bias;          ///< [size]
+  Precision precision{};
 };
 
 /// max(u, 0) + negative_slope * min(u, 0), with 0 <= negative_slope < 1 (ReLU: 0; LeakyReLU

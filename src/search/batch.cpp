@@ -96,8 +96,7 @@ void Layout::write_alpha(Batch<T>& batch, int r, const Domain& d) const {
         [&](int offset, int n) { std::fill(alpha + offset, alpha + offset + n, T(0)); });
     if (d.alpha.empty()) continue;
     for_each_free(batch, v, r, [&](int, int at) {
-      alpha[at] =
-          std::max(static_cast<T>(d.alpha[next++]) / T(65535), static_cast<T>(lines.floor));
+      alpha[at] = std::max(static_cast<T>(d.alpha[next++]) / T(65535), static_cast<T>(lines.floor));
     });
   }
 }

@@ -152,8 +152,8 @@ void Bounder::choose_split(const Pass<T>& pass, const Batch<T>& batch, int r, Do
     const auto& splits = batch.rows.splits[v][r];
     layout_.for_each_free(batch, v, r, [&](int j, int) {
       const double width = std::min(-root_.bounds.lo[u][j], root_.bounds.hi[u][j]);
-      if (width <= widest || std::any_of(splits.begin(), splits.end(),
-                                         [j](const auto& s) { return s.neuron == j; })) {
+      if (width <= widest ||
+          std::any_of(splits.begin(), splits.end(), [j](const auto& s) { return s.neuron == j; })) {
         return;
       }
       widest = width;

@@ -54,8 +54,8 @@ bool BoxSearch::bound_at_root() {
     run_.end_phase("alpha");
     if (open_.empty()) return false;
   }
-  run_.result.unstable_neurons = std::max(
-      run_.result.unstable_neurons, count_unstable(engine_->net64.graph(), root_.bounds));
+  run_.result.unstable_neurons =
+      std::max(run_.result.unstable_neurons, count_unstable(engine_->net64.graph(), root_.bounds));
   return true;
 }
 
@@ -90,7 +90,8 @@ void BoxSearch::split_neurons(const Deadline& until) {
   double share = 1;  // of the time so far, for the next turn of branch and bound
   while (!over() && !until.passed()) {
     const double began = elapsed_seconds();
-    const double turn = refining ? share * std::max(run_.options.least_turn, began - began_) : HUGE_VAL;
+    const double turn =
+        refining ? share * std::max(run_.options.least_turn, began - began_) : HUGE_VAL;
     const double before = tree_.remaining();
     run_.result.reason.clear();
     const BranchOutcome outcome =

@@ -9,17 +9,18 @@ namespace {
 
 using bound::gamma;
 
-/// Given sum_j a_j x_j + b <= 0 (less `slack`, which covers rounding), shrinks the box of x. False
-/// if it cannot hold.
-bool revise(const double* a, int n, double b, double* lo, double* hi) {
+/// Given sum_j a_j x_j + b <= 0 (less `slack`, which covers rounding here and, in `roundings` and
+/// in `hidden` terms of b, before), shrinks the box of x. False if it cannot hold.
+bool revise(const double* a, int n, double b, double hidden, int roundings, double* lo,
+            double* hi) {
   double least = b;
-  double size = std::fabs(b);
+  double size = std::fabs(b) + hidden;
   for (int j = 0; j < n; ++j) {
     const double term = a[j] * (a[j] >= 0 ? lo[j] : hi[j]);
     least += term;
     size += std::fabs(term);
   }
-  const double slack = gamma(2.0 * n + 16) * size;
+  const double slack = gamma(2.0 * n + 16 + roundings) * size + bound::underflow(2.0 * n + 16);
   if (!std::isfinite(least)) return true;
   if (least - slack > 0) return false;
   for (int j = 0; j < n; ++j) {
@@ -41,16 +42,11 @@ bool revise(const double* a, int n, double b, double* lo, double* hi) {
 
 Contractor::Contractor(const bound::Network<double>& net) : net_(net), rows_(net.nodes()) {
   for (int v = 1; v < net.nodes(); ++v) {
-    if (net.affine(v) == nullptr || net.inputs(v).size() != 1) continue;
-    const int n = net.size(v);
-    std::vector<int> neuron(n);
-    for (int i = 0; i < n; ++i) neuron[i] = i;
-    const std::vector<double> sign(n, 1.0);
-    std::vector<double> w(static_cast<std::size_t>(n) * net.size(net.inputs(v)[0]));
-    if (net.affine(v)->pull_selection(n, neuron.data(), sign.data(), w.data(), nullptr)) {
-      rows_[v] = std::move(w);
-      useful_ |= net.inputs(v)[0] == 0;
-    }
+    const auto* dense = std::get_if<Dense>(&net.graph().nodes[v].op);
+    if (dense == nullptr) continue;
+    rows_[v].resize(dense->weight.size());
+    for (std::size_t i = 0; i < rows_[v].size(); ++i) rows_[v][i] = dense->weight.at(i);
+    useful_ |= net.inputs(v)[0] == 0;
   }
 }
 
@@ -58,14 +54,18 @@ bool Contractor::through_dense(int v, const double* lo, const double* hi, double
                                double* u_hi) const {
   const int n = net_.size(net_.inputs(v)[0]);
   std::vector<double> negative(n);
+  const int roundings = std::get<Dense>(net_.graph().nodes[v].op).precision.roundings;
   for (int i = 0; i < net_.size(v); ++i) {
     const double* w = rows_[v].data() + static_cast<std::size_t>(i) * n;
     const double b = net_.affine(v)->bias_of(i);
+    // What is off by rounding in b shows in b - hi too, however small that is.
+    const double hidden = roundings == 0 ? 0 : net_.affine(v)->hidden(i) + std::fabs(b);
     // W u + b <= hi and -W u - b <= -lo; the subtraction's rounding is within the slack.
-    if (std::isfinite(hi[i]) && !revise(w, n, b - hi[i], u_lo, u_hi)) return false;
+    if (std::isfinite(hi[i]) && !revise(w, n, b - hi[i], hidden, roundings, u_lo, u_hi))
+      return false;
     if (!std::isfinite(lo[i])) continue;
     for (int j = 0; j < n; ++j) negative[j] = -w[j];
-    if (!revise(negative.data(), n, lo[i] - b, u_lo, u_hi)) return false;
+    if (!revise(negative.data(), n, lo[i] - b, hidden, roundings, u_lo, u_hi)) return false;
   }
   return true;
 }
@@ -82,7 +82,7 @@ bool Contractor::contract(const ClauseRows& clause, int d, bound::Bounds& bounds
   for (int i = 0; i < clause.count; ++i) {
     if (!clause.input.empty()) continue;
     const double* c = clause.output.data() + static_cast<std::size_t>(i) * outputs;
-    if (!revise(c, outputs, clause.constant[i], lo(output), hi(output))) return false;
+    if (!revise(c, outputs, clause.constant[i], 0, 0, lo(output), hi(output))) return false;
   }
   for (int v = output; v > 0; --v) {
     const int u = net_.inputs(v)[0];

@@ -1,5 +1,6 @@
 #include "search/leaf.h"
 
+#include <algorithm>
 #include <cmath>
 #include <coin/ClpSimplex.hpp>
 #include <coin/CoinPackedMatrix.hpp>
@@ -21,6 +22,19 @@ struct AffineForms {
   std::vector<std::vector<double>> a;
   std::vector<double> constant;
 };
+
+/// The solver fails an assertion of its own, or divides its way to infinity, on numbers outside
+/// this range. It only proposes multipliers and a point, so the small ones may be taken for zero.
+constexpr double kLeast = 1e-100;
+constexpr double kMost = 1e100;
+
+bool solvable(const AffineForms& forms) {
+  const auto fits = [](double v) { return std::fabs(v) <= kMost; };
+  return std::all_of(forms.constant.begin(), forms.constant.end(), fits) &&
+         std::all_of(forms.a.begin(), forms.a.end(), [&](const std::vector<double>& a) {
+           return std::all_of(a.begin(), a.end(), fits);
+         });
+}
 
 std::vector<std::vector<std::vector<bound::Split<double>>>> splits_of(const Domain& domain,
                                                                       int nodes, int rows) {
@@ -71,6 +85,7 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
     forms_of(context, root, plan, rows, space, forms);
   }
   for (const Decision& d : domain.decisions) {
+    if (context.deadline.passed()) return LeafOutcome::kUndecided;
     const int u = context.net64.inputs(d.node)[0];
     const Plan to_u = make_plan(context.net64, u, false);
     Rows<double> rows;
@@ -81,6 +96,8 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
     rows.splits = splits_of(domain, output + 1, 1);
     forms_of(context, root, to_u, rows, space, forms);
   }
+
+  if (!solvable(forms)) return LeafOutcome::kUndecided;
 
   // Variables x and t: minimise t subject to f_i(x) <= t and sign_j z_j(x) >= 0.
   ClpSimplex lp;
@@ -94,7 +111,7 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
   for (int r = 0; r < count; ++r) {
     CoinPackedVector row;
     for (int i = 0; i < inputs; ++i) {
-      if (forms.a[r][i] != 0) row.insert(i, forms.a[r][i]);
+      if (std::fabs(forms.a[r][i]) >= kLeast) row.insert(i, forms.a[r][i]);
     }
     if (r < clause.count) {
       row.insert(inputs, -1.0);
@@ -118,6 +135,7 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
                  row_upper.data());
   lp.setMaximumSeconds(std::max(0.01, context.deadline.left()));
   lp.dual();
+  if (context.deadline.passed()) return LeafOutcome::kUndecided;
 
   Domain proof = domain;
   proof.lambda.assign(clause.count, 0.0F);

@@ -12,7 +12,7 @@ namespace coronet::search {
 enum class LeafOutcome {
   kRefuted,   ///< by a rigorous pull with the programme's own multipliers, not by the solver's word
   kViolated,  ///< the oracle took the programme's point
-  kUndecided,  ///< the optimum lies within rounding of zero
+  kUndecided,  ///< the optimum lies within rounding of zero, or the time ran out
 };
 
 LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,

@@ -14,6 +14,42 @@ namespace {
 /// a proof, only what makes a counterexample robust against whoever replays it in float32.
 constexpr double kReplay = 1e-5;
 
+/// What a constraint says of one point.
+struct Check {
+  Interval value;   ///< its left-hand side
+  double size = 0;  ///< the absolute values of its terms in the inputs, summed
+  double output_size = 0;
+
+  [[nodiscard]] bool holds(bool strict) const {
+    return strict ? value.upper() < 0 : value.upper() <= 0;
+  }
+  [[nodiscard]] bool fails(bool strict) const {
+    return !(strict ? value.lower() < 0 : value.lower() <= 0);
+  }
+  /// By more than a replay in float32 would take away.
+  [[nodiscard]] bool clear() const {
+    return value.upper() <= -kReplay * (output_size + 1e-3 * size);
+  }
+};
+
+Check check(const Constraint& constraint, const std::vector<double>& x,
+            const std::vector<Interval>& y) {
+  Check c;
+  c.value = constraint.constant;
+  c.size = std::fabs(constraint.constant);
+  for (const Term& t : constraint.inputs) {
+    const Interval term = Interval(t.coefficient) * Interval(x[t.index]);
+    c.value += term;
+    c.size += std::fabs(term.upper());
+  }
+  for (const Term& t : constraint.outputs) {
+    const Interval term = Interval(t.coefficient) * y[t.index];
+    c.value += term;
+    c.output_size += std::fabs(term.upper());
+  }
+  return c;
+}
+
 }  // namespace
 
 double inside(float x, double lo, double hi) {
@@ -40,6 +76,11 @@ std::optional<Counterexample> Oracle::best() const {
   return clear_ ? clear_ : bare_;
 }
 
+bool Oracle::doubtful() const {
+  const std::scoped_lock lock(mutex_);
+  return doubt_ && !clear_ && !bare_;
+}
+
 bool Oracle::offer(int clause, const float* x) {
   if (found()) return true;
   const Clause& c = property_.clauses[clause];
@@ -50,27 +91,29 @@ bool Oracle::offer(int clause, const float* x) {
     const int j = graph_.input_order[i];
     point.input[j] = inside(x[i], box.lower[j], box.upper[j]);
   }
-  point.output = evaluate_(point.input);
+  const std::vector<Interval> y = evaluate_(point.input);
+  bool holds = true;
+  bool fails = false;
   bool clear = true;
-  for (const Constraint& k : c.constraints) {
-    double sum = k.constant;
-    double size = std::fabs(k.constant);
-    for (const Term& t : k.inputs) {
-      sum += t.coefficient * point.input[t.index];
-      size += std::fabs(t.coefficient * point.input[t.index]);
+  rounded_upward([&] {
+    for (const Constraint& k : c.constraints) {
+      const Check seen = check(k, point.input, y);
+      holds = holds && seen.holds(k.strict);
+      fails = fails || seen.fails(k.strict);
+      clear = clear && seen.clear();
     }
-    double output_size = 0;
-    for (const Term& t : k.outputs) {
-      sum += t.coefficient * point.output[t.index];
-      output_size += std::fabs(t.coefficient * point.output[t.index]);
-    }
-    // `sum` itself is off by a few roundings; a point within them is no counterexample of a strict
-    // constraint, and one of a closed constraint only if the sum is not positive.
-    const bool holds = k.strict ? sum < -8e-16 * (size + output_size) : sum <= 0;
-    if (!holds) return found();
-    if (!(sum <= -kReplay * (output_size + 1e-3 * size))) clear = false;
+  });
+  // A network that has no number there has no counterexample there either.
+  for (const Interval& v : y) fails = fails || std::isnan(v.lower()) || std::isnan(v.upper());
+  if (fails) return found();
+  for (const Interval& v : y) {
+    point.output.push_back(v.exact() ? v.upper() : v.lower() + (v.upper() - v.lower()) / 2);
   }
   const std::scoped_lock lock(mutex_);
+  if (!holds) {
+    doubt_ = true;
+    return clear_.has_value();
+  }
   auto& slot = clear ? clear_ : bare_;
   if (!slot) {
     slot = std::move(point);

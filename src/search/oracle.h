@@ -1,5 +1,5 @@
-// The only place that may say `violated`: concrete evaluation in double of a float32 point inside
-// the box.
+// The only place that may say `violated`: evaluation in intervals of a float32 point inside the
+// box.
 #pragma once
 
 #include <functional>
@@ -7,19 +7,22 @@
 #include <optional>
 #include <vector>
 
-#include "search/spec.h"
+#include "base/interval.h"
+#include "graph/graph.h"
 #include "spec/property.h"
 #include "spec/result.h"
 
 namespace coronet::search {
 
-/// Evaluates the network as written in double: x and the result in the ONNX tensors' order.
-using Evaluate = std::function<std::vector<double>(const std::vector<double>&)>;
+/// Intervals around the exact outputs of the network as written: x and the result in the ONNX
+/// tensors' order.
+using Evaluate = std::function<std::vector<Interval>(const std::vector<double>&)>;
 
 /// Collects candidates from every thread. A candidate counts if, rounded to float32 inside the box,
-/// the double evaluation satisfies every constraint of its clause. One that does so by more than
-/// the rounding of a float32 inference ends the search at once; one that barely does ends it a
-/// little later, if no better one is found until then.
+/// it satisfies every constraint of its clause in exact arithmetic, which is known where the whole
+/// of the intervals does. One that does so by more than the rounding of a float32 inference ends
+/// the search at once; one that barely does ends it a little later, if no better one is found until
+/// then. One of which the intervals cannot tell does not count.
 class Oracle {
  public:
   Oracle(const Graph& graph, const Property& property, Evaluate evaluate);
@@ -28,6 +31,8 @@ class Oracle {
   bool offer(int clause, const float* x);
   /// Is the search over: a clear counterexample, or a bare one and some time since?
   [[nodiscard]] bool found() const;
+  /// Is there no counterexample, but a candidate too close to tell whether it is one?
+  [[nodiscard]] bool doubtful() const;
   /// The clear counterexample, or the bare one if there is no clear one.
   [[nodiscard]] std::optional<Counterexample> best() const;
 
@@ -38,6 +43,7 @@ class Oracle {
   mutable std::mutex mutex_;
   std::optional<Counterexample> clear_;
   std::optional<Counterexample> bare_;
+  bool doubt_ = false;
   double patience_ends_ = 0;  ///< seconds since process start, once there is a bare one
 };
 

@@ -30,8 +30,9 @@ Plane make_plane(const double* a, double least, double error, const std::vector<
   plane.a.assign(a, a + lower.size());
   double size = 0;
   const double reached = least_over(plane.a, lower, upper, &size);
-  plane.b =
-      least - reached - error - bound::gamma(2.0 * lower.size() + 16) * (size + std::fabs(least));
+  plane.b = least - reached - error -
+            (bound::gamma(2.0 * lower.size() + 16) * (size + std::fabs(least)) +
+             bound::underflow(2.0 * lower.size() + 16));
   return plane;
 }
 
@@ -46,6 +47,7 @@ double combination(const std::vector<Plane>& planes, const std::vector<double>& 
   const std::size_t n = lower.size();
   double sum = 0;
   double sizes = 0;
+  double widest = 1;  // what a lost product lambda a is multiplied by, summed
   for (std::size_t i = 0; i < m; ++i) {
     sum += lambda[i] * planes[i].b;
     sizes += lambda[i] * std::fabs(planes[i].b);
@@ -60,10 +62,13 @@ double combination(const std::vector<Plane>& planes, const std::vector<double>& 
     }
     const double x = a >= 0 ? lower[j] : upper[j];
     sum += a * x;
-    sizes += size * std::max(std::fabs(lower[j]), std::fabs(upper[j]));
+    const double reach = std::max(std::fabs(lower[j]), std::fabs(upper[j]));
+    sizes += size * reach;
+    widest += 1 + reach;
     for (std::size_t i = 0; i < m; ++i) value[i] += planes[i].a[j] * x;
   }
-  return sum - bound::gamma(static_cast<double>(2 * m + n) + 16) * sizes;
+  const auto terms = static_cast<double>(2 * m + n) + 16;
+  return sum - (bound::gamma(terms) * sizes + bound::underflow(terms * widest));
 }
 
 }  // namespace
@@ -121,7 +126,8 @@ bool clip(const std::vector<Plane>& planes, std::vector<double>& lower,
   for (const Plane& p : planes) {
     double size = 0;
     const double least = least_over(p.a, lower, upper, &size);
-    const double slack = bound::gamma(2.0 * n + 16) * (size + std::fabs(p.b));
+    const double slack =
+        bound::gamma(2.0 * n + 16) * (size + std::fabs(p.b)) + bound::underflow(2.0 * n + 16);
     if (!std::isfinite(least)) return true;
     if (least + p.b - slack > 0) return false;
     for (std::size_t j = 0; j < n; ++j) {

@@ -144,7 +144,8 @@ std::int64_t refine(bound::Context& context, bound::Root& root, int v,
   context.workers.run(static_cast<int>(rows.size()) / 2, [&](int pair, int worker) {
     for (int k : {2 * pair, 2 * pair + 1}) {
       // A stable neuron's other bound changes no line.
-      if (rows[k].positive() || !rows[k ^ 1].positive()) bound[k] = settled(bounder, rows[k], worker);
+      if (rows[k].positive() || !rows[k ^ 1].positive())
+        bound[k] = settled(bounder, rows[k], worker);
     }
   });
   for (std::size_t k = 0; k < rows.size(); k += 2) {

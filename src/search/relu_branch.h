@@ -25,9 +25,9 @@ struct BranchOutcome {
   std::vector<double> best_attack;  ///< least value that an attack reached, by clause
 };
 
-/// Splits the tree's open domains until every clause is refuted, the oracle is satisfied, or time or
-/// memory runs out; the tree keeps what is still open. From time to time, and never for more than a
-/// fifth of it, the open clauses are attacked.
+/// Splits the tree's open domains until every clause is refuted, the oracle is satisfied, or time
+/// or memory runs out; the tree keeps what is still open. From time to time, and never for more
+/// than a fifth of it, the open clauses are attacked.
 BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
                           const std::vector<ClauseRows>& clauses, Tree& tree,
                           const std::vector<GraphBox>& boxes, Oracle& oracle,

@@ -28,8 +28,8 @@ struct Tree {
   std::uint64_t attacks = 1;  ///< attacks made, each with random numbers of its own
 
   [[nodiscard]] std::size_t bytes() const;
-  /// The share of the clauses' boxes that is still open, each split halving a box: from the number of
-  /// clauses down to 0.
+  /// The share of the clauses' boxes that is still open, each split halving a box: from the number
+  /// of clauses down to 0.
   [[nodiscard]] double remaining() const;
   /// Is nothing of clause k left?
   [[nodiscard]] bool refuted(int k) const;

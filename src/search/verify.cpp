@@ -41,8 +41,8 @@ class Verification {
         accelerator_(bound::open_accelerator(options, graph)),
         whole_(graph, options, workers_, deadline_, tracer, accelerator_.get()),
         oracle_(graph, property, evaluate),
-        run_{options, tracer, workers_, deadline_, accelerator_.get(), whole_, oracle_, {}, 0, {}, {},
-             elapsed_seconds()} {
+        run_{options, tracer, workers_, deadline_, accelerator_.get(), whole_, oracle_,
+             {},      0,      {},       {},        elapsed_seconds()} {
     run_.memory = options.memory_gib > 0 ? static_cast<std::size_t>(options.memory_gib * 0x1p30)
                                          : machine_memory_bytes() / 5 * 4;
   }
@@ -121,7 +121,8 @@ class Verification {
     result.memory["weights"] = whole_.net32.bytes() + whole_.net64.bytes();
     result.memory["resident"] = peak_resident_bytes();
     if (accelerator_) {
-      for (const auto& [tensor, bytes] : accelerator_->memory()) result.memory["device " + tensor] = bytes;
+      for (const auto& [tensor, bytes] : accelerator_->memory())
+        result.memory["device " + tensor] = bytes;
     }
     if (auto point = oracle_.best()) {
       result.verdict = Verdict::kViolated;
@@ -137,6 +138,10 @@ class Verification {
       return;
     }
     result.verdict = deadline_.passed() ? Verdict::kTimeout : Verdict::kUnknown;
+    if (result.verdict == Verdict::kUnknown && oracle_.doubtful()) {
+      result.reason =
+          "a point meets the constraints within rounding: whether it does, no bound tells";
+    }
     if (result.reason.empty()) result.reason = "some clauses are left open";
   }
 

@@ -10,7 +10,7 @@
 
 namespace coronet::search {
 
-/// `evaluate` is the network as written, in double: the judge of counterexamples. Throws Error
+/// `evaluate` is the network as written, in intervals: the judge of counterexamples. Throws Error
 /// where a setting is malformed.
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
               const Options& options, Tracer& tracer);

@@ -19,7 +19,7 @@ enum class Verdict {
 /// inside the box.
 struct Counterexample {
   std::vector<double> input;
-  std::vector<double> output;  ///< by the double-precision evaluation of the graph as written
+  std::vector<double> output;  ///< of the graph as written, within a few roundings in double
 };
 
 struct Phase {

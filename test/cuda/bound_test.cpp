@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "../graphs.h"
 #include "bound/accelerator.h"
 #include "bound/cuda/open.h"
 #include "bound/root.h"
-#include "../graphs.h"
 
 namespace coronet::bound {
 namespace {

@@ -17,8 +17,11 @@ class OnCuda : public Affine<T> {
  public:
   OnCuda(cuda::Device& device, const Affine<double>& host) : device_(device), host_(host) {}
   [[nodiscard]] bool windowed() const override { return host_.windowed(); }
-  [[nodiscard]] Extent reach(const Extent& out, int k) const override { return host_.reach(out, k); }
+  [[nodiscard]] Extent reach(const Extent& out, int k) const override {
+    return host_.reach(out, k);
+  }
   [[nodiscard]] double bias_of(int element) const override { return host_.bias_of(element); }
+  [[nodiscard]] double hidden(int element) const override { return host_.hidden(element); }
   void apply(const double* const* u, double* y) const override { host_.apply(u, y); }
   void apply_abs(const double* const* u, double* y) const override { host_.apply_abs(u, y); }
   [[nodiscard]] int terms() const override { return host_.terms(); }
@@ -42,11 +45,13 @@ class CudaDense final : public OnCuda<T> {
   }
   void pull(const RowSet& rows, const T* a, const Extent&, int, T* u, const Extent&,
             bool accumulate) const override {
-    cuda::gemm(this->device_, rows.count, a, op_.out,
-               matrix(*weights_, op_.out, op_.in, false), u, op_.in, accumulate, precision_);
+    cuda::gemm(this->device_, rows.count, a, op_.out, matrix(*weights_, op_.out, op_.in, false), u,
+               op_.in, accumulate, precision_);
   }
   bool pull_selection(int count, const int* neuron, const T* sign, T* u,
                       double* bias) const override {
+    // As on the CPU: rounded weights go the way that counts it.
+    if (std::is_same_v<T, double> && op_.precision.roundings > 0) return false;
     cuda::pull_selection(this->device_, count, neuron, sign,
                          matrix(*weights_, op_.out, op_.in, false), u);
     if (bias != nullptr) {
@@ -237,7 +242,8 @@ CudaWeights upload_weights(cuda::Device& device, const Graph& graph) {
   for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
     const Dense* dense = std::get_if<Dense>(&graph.nodes[v].op);
     if (dense == nullptr) continue;
-    weights[v] = std::make_shared<cuda::Weights>(device, dense->weight, graph.nodes[v].name.c_str());
+    weights[v] =
+        std::make_shared<cuda::Weights>(device, dense->weight, graph.nodes[v].name.c_str());
   }
   return weights;
 }

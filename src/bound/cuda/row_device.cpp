@@ -53,8 +53,8 @@ Magnitudes<Cuda> on_device(const Cuda& to, const Plan& plan, const Magnitudes<>&
   magnitude.value.resize(from.value.size());
   magnitude.affine.resize(from.affine.size());
   for (int v : plan.order) {
-    magnitude.value[v] = to.upload(from.value[v]);
-    magnitude.affine[v] = to.upload(from.affine[v]);
+    magnitude.value[v] = {to.upload(from.value[v].size), from.value[v].sum};
+    magnitude.affine[v] = {to.upload(from.affine[v].size), from.affine[v].sum};
   }
   return magnitude;
 }
@@ -168,8 +168,7 @@ class CudaRows final : public RowDevice {
     const int at_once = rows_for(row_bytes(job.plan, sizeof(double), false), last - first);
     for (int at = first; at < last; at += at_once) {
       const int end = std::min(last, at + at_once);
-      Rows<double, Cuda> rows =
-          on_device(state, make_rows(net64_, job.list, at, end, job.patches));
+      Rows<double, Cuda> rows = on_device(state, make_rows(net64_, job.list, at, end, job.patches));
       if (job.optimise) take_slopes(state, job.plan, found, at - first, rows);
       settle(net64_, job.relax64, job.magnitude, job.plan, rows, space64_,
              result.bound.data() + at);

@@ -1,6 +1,7 @@
 // Scales move into the operators beside them.
 #include <algorithm>
 
+#include "io/onnx/exactness.h"
 #include "io/onnx/fold.h"
 
 namespace coronet::importer {
@@ -16,37 +17,73 @@ bool no_shift(const Scale& s) {
 
 /// weight[i] *= factor(i), in double.
 template <typename Factor>
-void multiply(Weight& weight, Factor factor) {
+void multiply(Weight& weight, Exactness& exact, Factor factor) {
   std::vector<double> product(weight.size());
-  for (std::size_t i = 0; i < product.size(); ++i) product[i] = weight.at(i) * factor(i);
+  for (std::size_t i = 0; i < product.size(); ++i) {
+    product[i] = exact.times(weight.at(i), factor(i));
+  }
   weight.f = {};
   weight.d = std::move(product);
 }
 
-/// `rows` rows of the weight, and the bias, follow the scale of the operator's output.
-void scale_rows(Weight& weight, std::vector<double>& bias, const Scale& s) {
+/// bias = bias * scale + shift, and the sizes of its terms; the numbers of `s` repeat.
+std::vector<double> scale_bias(std::vector<double>& bias, const Precision& precision,
+                               Exactness& exact, const Scale& s) {
   const std::size_t period = s.scale.size();
-  const std::size_t width = weight.size() / bias.size();
-  if (!is_one(s)) multiply(weight, [&](std::size_t i) { return s.scale[i / width % period]; });
-  for (std::size_t r = 0; r < bias.size(); ++r)
-    bias[r] = bias[r] * s.scale[r % period] + s.shift[r % period];
+  std::vector<double> sizes(bias.size());
+  for (std::size_t r = 0; r < bias.size(); ++r) {
+    const std::size_t k = r % period;
+    sizes[r] = size_of_terms(bias, precision, r) * std::fabs(s.scale[k]) +
+               size_of_terms(s.shift, s.precision, k);
+    bias[r] = exact.plus(exact.times(bias[r], s.scale[k]), s.shift[k]);
+  }
+  return sizes;
+}
+
+/// `rows` rows of the weight, and the bias, follow the scale of the operator's output.
+template <typename Op>
+void scale_rows(Op& op, const Scale& s) {
+  const std::size_t period = s.scale.size();
+  const std::size_t width = op.weight.size() / op.bias.size();
+  Exactness exact;
+  if (!is_one(s)) {
+    multiply(op.weight, exact, [&](std::size_t i) { return s.scale[i / width % period]; });
+  }
+  std::vector<double> sizes = scale_bias(op.bias, op.precision, exact, s);
+  const int more = exact.rounded() ? 2 : 0;
+  op.precision = precision_of(op.precision.roundings + s.precision.roundings + more, op.bias,
+                              std::move(sizes));
 }
 
 /// The columns of the weight, of which `columns` in a row belong to input channels, follow the
 /// scale of the operator's input. `first(row)` is the input channel of a row's first column.
-template <typename First>
-void scale_columns(Weight& weight, std::vector<double>& bias, std::size_t columns, const Scale& s,
-                   First first) {
+template <typename Op, typename First>
+void scale_columns(Op& op, std::size_t columns, const Scale& s, First first) {
   const std::size_t period = s.scale.size();
-  const std::size_t width = weight.size() / bias.size();
+  const std::size_t width = op.weight.size() / op.bias.size();
   const auto channel = [&](std::size_t i) {
     return (first(i / width) + i % width % columns) % period;
   };
+  int more = 0;
+  std::vector<double> sizes(op.bias.size());
+  for (std::size_t r = 0; r < sizes.size(); ++r) sizes[r] = size_of_terms(op.bias, op.precision, r);
   if (!no_shift(s)) {
-    for (std::size_t i = 0; i < weight.size(); ++i)
-      bias[i / width] += weight.at(i) * s.shift[channel(i)];
+    Exactness exact;
+    for (std::size_t i = 0; i < op.weight.size(); ++i) {
+      const double w = op.weight.at(i);
+      const std::size_t k = channel(i);
+      sizes[i / width] += std::fabs(w) * size_of_terms(s.shift, s.precision, k);
+      op.bias[i / width] = exact.plus(op.bias[i / width], exact.times(w, s.shift[k]));
+    }
+    if (exact.rounded()) more = static_cast<int>(width) + 1;
   }
-  if (!is_one(s)) multiply(weight, [&](std::size_t i) { return s.scale[channel(i)]; });
+  if (!is_one(s)) {
+    Exactness exact;
+    multiply(op.weight, exact, [&](std::size_t i) { return s.scale[channel(i)]; });
+    if (exact.rounded()) more = std::max(more, 1);
+  }
+  op.precision = precision_of(op.precision.roundings + s.precision.roundings + more, op.bias,
+                              std::move(sizes));
 }
 
 bool padded(const Conv& c) {
@@ -61,31 +98,44 @@ bool padded(const Conv& c) {
 bool fold_into_previous(Node& before, const Scale& s) {
   const std::size_t period = s.scale.size();
   if (auto* dense = std::get_if<Dense>(&before.op)) {
-    scale_rows(dense->weight, dense->bias, s);
+    scale_rows(*dense, s);
     return true;
   }
   if (auto* conv = std::get_if<Conv>(&before.op)) {
     if (period != 1 && period != conv->bias.size()) return false;
-    scale_rows(conv->weight, conv->bias, s);
+    scale_rows(*conv, s);
     return true;
   }
   if (auto* sparse = std::get_if<Sparse>(&before.op)) {
+    Exactness exact;
     for (std::size_t r = 0; r < sparse->bias.size(); ++r) {
       for (std::int64_t e = sparse->row[r]; e < sparse->row[r + 1]; ++e) {
-        sparse->value[static_cast<std::size_t>(e)] *= s.scale[r % period];
+        double& value = sparse->value[static_cast<std::size_t>(e)];
+        value = exact.times(value, s.scale[r % period]);
       }
-      sparse->bias[r] = sparse->bias[r] * s.scale[r % period] + s.shift[r % period];
     }
+    std::vector<double> sizes = scale_bias(sparse->bias, sparse->precision, exact, s);
+    sparse->precision = precision_of(
+        sparse->precision.roundings + s.precision.roundings + (exact.rounded() ? 2 : 0),
+        sparse->bias, std::move(sizes));
     return true;
   }
   if (auto* scale = std::get_if<Scale>(&before.op)) {
     const std::size_t longer = std::max(scale->scale.size(), period);
-    Scale both{std::vector<double>(longer), std::vector<double>(longer)};
+    Scale both;
+    both.precision.roundings = scale->precision.roundings;
+    Exactness exact;
     for (std::size_t i = 0; i < longer; ++i) {
       const std::size_t k = i % scale->scale.size();
-      both.scale[i] = scale->scale[k] * s.scale[i % period];
-      both.shift[i] = scale->shift[k] * s.scale[i % period] + s.shift[i % period];
+      both.scale.push_back(exact.times(scale->scale[k], s.scale[i % period]));
+      both.shift.push_back(scale->shift[k]);
+      if (!scale->precision.hidden.empty())
+        both.precision.hidden.push_back(scale->precision.hidden[k]);
     }
+    std::vector<double> sizes = scale_bias(both.shift, both.precision, exact, s);
+    both.precision =
+        precision_of(both.precision.roundings + s.precision.roundings + (exact.rounded() ? 2 : 0),
+                     both.shift, std::move(sizes));
     *scale = std::move(both);
     return true;
   }
@@ -94,7 +144,7 @@ bool fold_into_previous(Node& before, const Scale& s) {
 
 bool fold_into_next(const Scale& s, Node& after) {
   if (auto* dense = std::get_if<Dense>(&after.op)) {
-    scale_columns(dense->weight, dense->bias, static_cast<std::size_t>(dense->in), s,
+    scale_columns(*dense, static_cast<std::size_t>(dense->in), s,
                   [](std::size_t) { return std::size_t{0}; });
     return true;
   }
@@ -106,8 +156,7 @@ bool fold_into_next(const Scale& s, Node& after) {
   if (padded(*conv) && !no_shift(s)) return false;
   const std::size_t each = channels / static_cast<std::size_t>(conv->groups);
   const std::size_t rows = conv->bias.size() / static_cast<std::size_t>(conv->groups);
-  scale_columns(conv->weight, conv->bias, each, s,
-                [&](std::size_t row) { return row / rows * each; });
+  scale_columns(*conv, each, s, [&](std::size_t row) { return row / rows * each; });
   return true;
 }
 

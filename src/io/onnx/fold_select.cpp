@@ -1,6 +1,7 @@
 // Reorderings move into the operators before them.
 #include <algorithm>
 
+#include "io/onnx/exactness.h"
 #include "io/onnx/fold.h"
 
 namespace coronet::importer {
@@ -43,19 +44,27 @@ Sparse permuted(const Sparse& s, const Index& index) {
     }
     result.row.push_back(static_cast<std::int64_t>(result.column.size()));
     result.bias.push_back(s.bias[r]);
+    if (!s.precision.hidden.empty()) result.precision.hidden.push_back(s.precision.hidden[r]);
   }
+  result.precision.roundings = s.precision.roundings;
   return result;
 }
 
 Select composed(const Select& before, const Select& after) {
   Select result;
   result.constant = after.constant;
+  result.precision.roundings = before.precision.roundings + after.precision.roundings;
+  Exactness exact;
   for (std::size_t i = 0; i < after.index.size(); ++i) {
     const std::int32_t k = after.index[i];
     result.index.push_back(k < 0 ? -1 : before.index[static_cast<std::size_t>(k)]);
     if (k < 0 || before.constant.empty()) continue;
     result.constant.resize(after.index.size());
-    result.constant[i] += before.constant[static_cast<std::size_t>(k)];
+    result.constant[i] =
+        exact.plus(result.constant[i], before.constant[static_cast<std::size_t>(k)]);
+  }
+  if (exact.rounded()) {
+    throw Error(ErrorKind::kUnsupported, "a sum of constants that a double does not hold");
   }
   return result;
 }
@@ -85,14 +94,21 @@ Scale permuted(const Scale& s, const Index& index, int channels) {
   for (const std::int32_t i : index) {
     result.scale.push_back(s.scale[static_cast<std::size_t>(i) % period]);
     result.shift.push_back(s.shift[static_cast<std::size_t>(i) % period]);
+    if (s.precision.hidden.empty()) continue;
+    result.precision.hidden.push_back(s.precision.hidden[static_cast<std::size_t>(i) % period]);
   }
+  result.precision.roundings = s.precision.roundings;
+  const std::vector<double>& hidden = result.precision.hidden;
   const auto c = static_cast<std::size_t>(channels);
   for (std::size_t i = c; i < result.scale.size(); ++i) {
-    if (result.scale[i] != result.scale[i - c] || result.shift[i] != result.shift[i - c])
+    if (result.scale[i] != result.scale[i - c] || result.shift[i] != result.shift[i - c] ||
+        (!hidden.empty() && hidden[i] != hidden[i - c])) {
       return result;
+    }
   }
   result.scale.resize(c);
   result.shift.resize(c);
+  if (!hidden.empty()) result.precision.hidden.resize(c);
   return result;
 }
 
@@ -129,6 +145,7 @@ int step(Graph& graph, int s) {
     permute(dense->weight.f, index, static_cast<std::size_t>(dense->in));
     permute(dense->weight.d, index, static_cast<std::size_t>(dense->in));
     permute(dense->bias, index, 1);
+    permute(dense->precision.hidden, index, 1);
   } else if (auto* sparse = std::get_if<Sparse>(&before.op)) {
     *sparse = permuted(*sparse, index);
   } else if (std::holds_alternative<Scale>(before.op) || std::holds_alternative<Relu>(before.op) ||

@@ -58,7 +58,7 @@ Graph lower(const Written& written) {
       if (id >= 0) ++uses[static_cast<std::size_t>(id)];
     }
   }
-  Lowering lowering;
+  Lowering lowering(written.fold_roundings());
   std::vector<std::optional<View>> views(values.size());
   const Value& input = values[static_cast<std::size_t>(written.input())];
   views[static_cast<std::size_t>(written.input())] =

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "io/onnx/exactness.h"
 #include "io/onnx/lower_ops.h"
 #include "io/onnx/ops.h"
 
@@ -88,9 +89,11 @@ std::vector<View> lower_mul(Lowering& lowering, const LowerNode& node) {
 
 std::vector<View> lower_div(Lowering& lowering, const LowerNode& node) {
   std::vector<double> scale = expanded(*node.in[1], node.out[0]);
-  for (double& s : scale) s = 1 / s;
+  Exactness exact;
+  for (double& s : scale) s = exact.inverse(s);
+  const Precision precision{exact.rounded() ? 1 : 0, {}};
   return {lowering.affine(expanded(lowering, *node.views[0], node.out[0]), std::move(scale), {0},
-                          *node.name)};
+                          *node.name, precision)};
 }
 
 std::vector<View> lower_neg(Lowering& lowering, const LowerNode& node) {
@@ -154,13 +157,18 @@ std::vector<View> lower_batch_normalization(Lowering& lowering, const LowerNode&
   std::int64_t inner = 1;
   for (std::size_t k = 2; k < dims.size(); ++k) inner *= dims[k];
   const std::int64_t size = element_count(dims);
-  std::vector<double> scale, shift;
+  std::vector<double> scale, shift, sizes;
   for (std::int64_t i = 0; i < size; ++i) {
     const std::int64_t c = i / inner % channels;
     scale.push_back(node.in[1]->at(c) / std::sqrt(node.in[4]->at(c) + epsilon));
-    shift.push_back(node.in[2]->at(c) - node.in[3]->at(c) * scale.back());
+    const double moved = node.in[3]->at(c) * scale.back();
+    shift.push_back(node.in[2]->at(c) - moved);
+    sizes.push_back(std::fabs(node.in[2]->at(c)) + std::fabs(moved));
   }
-  return {lowering.affine(*node.views[0], std::move(scale), std::move(shift), *node.name)};
+  // Sum, root, quotient; then product and difference.
+  Precision precision = precision_of(5, shift, std::move(sizes));
+  return {lowering.affine(*node.views[0], std::move(scale), std::move(shift), *node.name,
+                          std::move(precision))};
 }
 
 }  // namespace coronet::importer

@@ -1,6 +1,7 @@
 // Lowering of matrix products and convolutions.
 #include <algorithm>
 
+#include "io/onnx/exactness.h"
 #include "io/onnx/lower_ops.h"
 #include "io/onnx/ops.h"
 #include "io/onnx/window.h"
@@ -108,14 +109,15 @@ View batched(Lowering& lowering, const LowerNode& node, const Product& p) {
     }
   };
   const int sparse = lowering.sparse(*node.views[left ? 0 : 1], rows,
-                                     Shape{1, 1, static_cast<int>(rows)}, entries, *node.name);
+                                     Shape{1, 1, static_cast<int>(rows)}, entries, 0, *node.name);
   return lowering.plain(sparse, p.out);
 }
 
-std::vector<double> broadcast_values(const Tensor& t, const Dims& to, double factor) {
+std::vector<double> broadcast_values(const Tensor& t, const Dims& to, double factor,
+                                     Exactness& exact) {
   std::vector<double> values =
       t.size() == 1 ? t.values() : t.strided(to, broadcast_strides(t.dims(), to), 0).values();
-  for (double& v : values) v *= factor;
+  for (double& v : values) v = exact.times(v, factor);
   return values;
 }
 
@@ -156,7 +158,12 @@ std::vector<View> lower_gemm(Lowering& lowering, const LowerNode& node) {
   const Tensor* c = optional_arg(node.in, 2);
   const double beta = node.op->real("beta", 1);
   if (!c || beta == 0) return {y};
-  if (!node.views[2]) return {lowering.affine(y, {1}, broadcast_values(*c, out, beta), *node.name)};
+  if (!node.views[2]) {
+    Exactness exact;
+    std::vector<double> shift = broadcast_values(*c, out, beta, exact);
+    const Precision precision{exact.rounded() ? 1 : 0, {}};
+    return {lowering.affine(y, {1}, std::move(shift), *node.name, precision)};
+  }
   const View full = lowering.strided(*node.views[2], out, broadcast_strides(c->dims(), out));
   return {lowering.sum(y, 1, full, beta, *node.name)};
 }

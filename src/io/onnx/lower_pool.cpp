@@ -44,7 +44,7 @@ View mean_over_axes(Lowering& lowering, const LowerNode& node, const Reduction& 
   };
   const std::int64_t rows = element_count(r.out);
   const int sparse = lowering.sparse(*node.views[0], rows, Shape{1, 1, static_cast<int>(rows)},
-                                     entries, *node.name);
+                                     entries, 1, *node.name);
   return lowering.plain(sparse, r.out);
 }
 
@@ -102,7 +102,7 @@ std::vector<View> lower_average_pool(Lowering& lowering, const LowerNode& node) 
     for (Lowering::Entry& e : out) e.value = 1 / count;
   };
   const int sparse = lowering.sparse(*node.views[0], element_count(node.out[0]),
-                                     image_shape(node.out[0]), entries, *node.name);
+                                     image_shape(node.out[0]), entries, 1, *node.name);
   return {lowering.image(sparse, node.out[0])};
 }
 

@@ -23,13 +23,20 @@ bool elementwise(const Operator& op) {
 Shape flat(std::int64_t size) { return Shape{1, 1, static_cast<int>(size)}; }
 
 /// The smallest of the periods that the engine likes.
-void shrink(std::vector<double>& scale, std::vector<double>& shift, int channels) {
+void shrink(Scale& s, int channels) {
+  std::vector<double>& scale = s.scale;
+  std::vector<double>& shift = s.shift;
+  std::vector<double>& hidden = s.precision.hidden;
   for (const std::size_t period : {std::size_t{1}, static_cast<std::size_t>(channels)}) {
     bool fits = scale.size() % period == 0;
     for (std::size_t i = period; fits && i < scale.size(); ++i) {
       fits = scale[i] == scale[i - period] && shift[i] == shift[i - period];
     }
     if (!fits) continue;
+    for (std::size_t i = period; i < hidden.size(); ++i) {
+      hidden[i % period] = std::max(hidden[i % period], hidden[i]);
+    }
+    if (!hidden.empty()) hidden.resize(period);
     scale.resize(period);
     shift.resize(period);
     return;
@@ -61,6 +68,11 @@ std::vector<std::int32_t> plain_order(std::int64_t size) {
 }
 
 int Lowering::add(Operator op, std::vector<int> inputs, Shape shape, const std::string& name) {
+  std::visit(
+      [&](auto& o) {
+        if constexpr (requires { o.precision; }) o.precision.roundings += roundings_;
+      },
+      op);
   graph_.nodes.push_back(Node{std::move(op), std::move(inputs), shape, name});
   return static_cast<int>(graph_.nodes.size()) - 1;
 }
@@ -205,24 +217,26 @@ View Lowering::apply(Operator op, const View& view, const std::string& name) {
 }
 
 View Lowering::affine(const View& view, std::vector<double> scale, std::vector<double> shift,
-                      const std::string& name) {
+                      const std::string& name, Precision precision) {
   const auto all = [](const std::vector<double>& v, double x) {
     return std::all_of(v.begin(), v.end(), [x](double e) { return e == x; });
   };
   if (all(scale, 1) && all(shift, 0)) return view;
   const View source = whole(view, name);
   if (scale.size() == 1 && shift.size() == 1) {
-    return apply(Scale{std::move(scale), std::move(shift)}, source, name);
+    return apply(Scale{std::move(scale), std::move(shift), std::move(precision)}, source, name);
   }
   const auto size = static_cast<std::size_t>(source.size());
-  Scale op{std::vector<double>(size), std::vector<double>(size)};
+  Scale op{std::vector<double>(size), std::vector<double>(size), {precision.roundings, {}}};
+  const std::vector<double>& hidden = precision.hidden;
+  if (!hidden.empty()) op.precision.hidden.resize(size);
   for (std::size_t i = 0; i < size; ++i) {
     const auto place = static_cast<std::size_t>((*source.index)[i]);
     op.scale[place] = scale.size() == 1 ? scale[0] : scale[i];
     op.shift[place] = shift.size() == 1 ? shift[0] : shift[i];
+    if (!hidden.empty()) op.precision.hidden[place] = hidden.size() == 1 ? hidden[0] : hidden[i];
   }
-  shrink(op.scale, op.shift,
-         graph_.nodes[static_cast<std::size_t>(source.nodes[0])].shape.channels);
+  shrink(op, graph_.nodes[static_cast<std::size_t>(source.nodes[0])].shape.channels);
   return apply(std::move(op), source, name);
 }
 
@@ -313,9 +327,10 @@ View Lowering::gather(std::span<const Part> parts, const Tensor& ids, double fil
 
 int Lowering::sparse(const View& view, std::int64_t rows, Shape shape,
                      const std::function<void(std::int64_t, std::vector<Entry>&)>& entries,
-                     const std::string& name) {
+                     int roundings, const std::string& name) {
   const View source = view.nodes.size() == 1 && !view.constant ? view : whole(view, name);
   Sparse op;
+  op.precision.roundings = roundings;
   op.row.push_back(0);
   std::vector<Entry> row;
   for (std::int64_t r = 0; r < rows; ++r) {

@@ -44,14 +44,17 @@ std::vector<std::int32_t> plain_order(std::int64_t size);
 
 class Lowering {
  public:
+  /// `roundings`: how far every constant of the model may be off (Precision).
+  explicit Lowering(int roundings) : roundings_(roundings) {}
+
   /// Adds the Input, stored in row-major order (a later pass may reorder it).
   View input(const Dims& dims, const std::string& name);
 
   int add(Operator op, std::vector<int> inputs, Shape shape, const std::string& name);
 
   /// A node whose elements stand in row-major order; in channels-last order.
-  View plain(int node, Dims dims) const;
-  View image(int node, Dims dims) const;
+  [[nodiscard]] View plain(int node, Dims dims) const;
+  [[nodiscard]] View image(int node, Dims dims) const;
 
   /// A node whose place p holds element order[p] of `view` (zero where order[p] < 0): an existing
   /// one if there is one.
@@ -64,15 +67,16 @@ class Lowering {
   /// An elementwise operator.
   View apply(Operator op, const View& view, const std::string& name);
 
-  /// scale[i] * x_i + shift[i]; each of 1 or size() numbers, in row-major order.
+  /// scale[i] * x_i + shift[i]; each of 1 or size() numbers, in row-major order. What the precision
+  /// hides is of as many numbers as `shift`, or none.
   View affine(const View& view, std::vector<double> scale, std::vector<double> shift,
-              const std::string& name);
+              const std::string& name, Precision precision = {});
 
   /// ca * a + cb * b, of one shape.
   View sum(const View& a, double ca, const View& b, double cb, const std::string& name);
 
   /// out[i] = view[sum of i_k * strides_k].
-  View strided(const View& view, const Dims& out, const Dims& strides) const;
+  [[nodiscard]] View strided(const View& view, const Dims& out, const Dims& strides) const;
 
   /// Views of one shape of `ids`, numbers into the concatenation of `parts` (a view or a constant
   /// each); -1 is `fill`.
@@ -80,15 +84,15 @@ class Lowering {
     const View* view;
     const Tensor* constant;
   };
-  View gather(std::span<const Part> parts, const Tensor& ids, double fill) const;
+  [[nodiscard]] View gather(std::span<const Part> parts, const Tensor& ids, double fill) const;
 
-  /// y[row] = sum of entries; columns are elements of `view`.
+  /// y[row] = sum of entries, each number within `roundings`; columns are elements of `view`.
   struct Entry {
     std::int64_t element;
     double value;
   };
   int sparse(const View& view, std::int64_t rows, Shape shape,
-             const std::function<void(std::int64_t, std::vector<Entry>&)>& entries,
+             const std::function<void(std::int64_t, std::vector<Entry>&)>& entries, int roundings,
              const std::string& name);
 
   /// Finishes the graph with `output` as its result.
@@ -98,10 +102,12 @@ class Lowering {
   [[nodiscard]] int size_of(int node) const {
     return graph_.nodes[static_cast<std::size_t>(node)].shape.size();
   }
-  View normal(View view, std::vector<std::int32_t> index, std::vector<double> constant) const;
+  [[nodiscard]] View normal(View view, std::vector<std::int32_t> index,
+                            std::vector<double> constant) const;
   void relabel(int node, Shape shape);
 
   Graph graph_;
+  int roundings_;
 };
 
 }  // namespace coronet::importer

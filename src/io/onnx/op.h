@@ -23,6 +23,7 @@ struct OpNode {
   const onnx::NodeProto* proto = nullptr;
   int opset = 0;
   std::size_t outputs = 1;
+  bool enclose = false;  ///< evaluated in intervals instead of doubles
 
   [[nodiscard]] bool has(const char* name) const;
   [[nodiscard]] std::int64_t integer(const char* name, std::int64_t fallback) const;
@@ -58,8 +59,14 @@ std::optional<std::vector<std::int64_t>> attribute_or_input(const OpNode& node, 
 /// what is not imported.
 using Infer = std::vector<Dims>(const OpNode&, const Args&);
 
-/// Output tensors from known inputs, every operation in double (or int64 on integers).
+/// Output tensors from known inputs, every operation in double or Interval (int64 on integers).
 using Evaluate = std::vector<Tensor>(const OpNode&, const Args&);
+
+/// Calls run(T()), T being the type of number in which the node is evaluated.
+template <typename Run>
+std::vector<Tensor> in_numbers(const OpNode& node, Run run) {
+  return node.enclose ? run(Interval()) : run(0.0);
+}
 
 /// Why a well-formed node with these inputs cannot be lowered; "" if it can.
 using Check = std::string(const OpNode&, const Args&);
@@ -78,6 +85,7 @@ struct Rule {
   std::size_t most_inputs;
   Infer* infer;
   Evaluate* evaluate;
+  bool rounds;  ///< of doubles it may make what is no double (a Cast rounds too, by definition)
   Check* check;
   Lower* lower;
   const char* becomes;  ///< what `explain` says that it is lowered into

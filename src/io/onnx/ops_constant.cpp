@@ -101,6 +101,17 @@ std::vector<Tensor> evaluate_cast(const OpNode& node, const Args& in) {
   const Tensor& x = arg(in, 0);
   const ElementType to = target_of(node);
   if (to == x.type()) return {x};
+  if (x.enclosed() && (to == ElementType::kFloat32 || to == ElementType::kFloat64)) {
+    std::vector<Interval> values = x.values<Interval>();
+    if (to == ElementType::kFloat32) {
+      // Results are rounded upwards here, and rounding to nearest never goes further.
+      for (Interval& v : values) {
+        v = {-static_cast<double>(static_cast<float>(-v.lower())),
+             static_cast<double>(static_cast<float>(v.upper()))};
+      }
+    }
+    return {Tensor(to, x.dims(), std::move(values))};
+  }
   if (to == ElementType::kFloat32 || to == ElementType::kFloat64) {
     std::vector<double> values = x.values();
     if (to == ElementType::kFloat32) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/error.h"
@@ -20,10 +21,10 @@ std::vector<T> combine(const Tensor& a, const Tensor& b, const Dims& out, Op op)
   std::int64_t ia = 0;
   std::int64_t ib = 0;
   for (T& value : result) {
-    if constexpr (std::is_same_v<T, double>) {
-      value = op(a.at(ia), b.at(ib));
-    } else {
+    if constexpr (std::is_same_v<T, std::int64_t>) {
       value = op(a.integer(ia), b.integer(ib));
+    } else {
+      value = op(a.get<T>(ia), b.get<T>(ib));
     }
     for (std::size_t k = out.size(); k-- > 0;) {
       ia += sa[k];
@@ -38,20 +39,34 @@ std::vector<T> combine(const Tensor& a, const Tensor& b, const Dims& out, Op op)
 }
 
 template <typename Real, typename Whole>
-std::vector<Tensor> binary(const Tensor& a, const Tensor& b, Real real, Whole whole) {
+std::vector<Tensor> binary(const OpNode& node, const Tensor& a, const Tensor& b, Real real,
+                           Whole whole) {
   const Dims out = broadcast(a.dims(), b.dims());
   if (a.floating() != b.floating()) {
     throw Error(ErrorKind::kBadInput, "an integer and a float tensor are combined");
   }
-  if (a.floating()) return {Tensor(a.type(), out, combine<double>(a, b, out, real))};
+  if (a.floating()) {
+    return in_numbers(node, [&]<typename T>(T) -> std::vector<Tensor> {
+      return {Tensor(a.type(), out, combine<T>(a, b, out, real))};
+    });
+  }
   return {Tensor(out, combine<std::int64_t>(a, b, out, whole), a.type())};
 }
 
+void need_float(const Tensor& x) {
+  if (!x.floating()) throw Error(ErrorKind::kUnsupported, "element type is not a float");
+}
+
+/// op(v) for each element v of the only input, double or Interval.
 template <typename Op>
-std::vector<Tensor> unary(const Tensor& x, Op op) {
-  std::vector<double> y = x.values();
-  for (double& v : y) v = op(v);
-  return {Tensor(x.type(), x.dims(), std::move(y))};
+std::vector<Tensor> unary(const OpNode& node, const Args& in, Op op) {
+  const Tensor& x = arg(in, 0);
+  need_float(x);
+  return in_numbers(node, [&]<typename T>(T) -> std::vector<Tensor> {
+    std::vector<T> y = x.values<T>();
+    for (T& v : y) v = op(v);
+    return {Tensor(x.type(), x.dims(), std::move(y))};
+  });
 }
 
 /// Two's complement, so that shape arithmetic of a hostile file cannot overflow.
@@ -70,15 +85,22 @@ std::int64_t divide(std::int64_t a, std::int64_t b) {
 }
 
 template <typename Pick>
-std::vector<Tensor> fold(const Args& in, Pick pick) {
+std::vector<Tensor> fold(const OpNode& node, const Args& in, Pick pick) {
   std::vector<Tensor> result{arg(in, 0)};
-  for (std::size_t k = 1; k < in.size(); ++k) result = binary(result[0], arg(in, k), pick, pick);
+  for (std::size_t k = 1; k < in.size(); ++k)
+    result = binary(node, result[0], arg(in, k), pick, pick);
   return result;
 }
 
-void need_float(const Tensor& x) {
-  if (!x.floating()) throw Error(ErrorKind::kUnsupported, "element type is not a float");
-}
+/// The greater and the lesser of two doubles, integers or intervals.
+constexpr auto kGreater = [](auto a, auto b) {
+  using std::max;
+  return max(a, b);
+};
+constexpr auto kLesser = [](auto a, auto b) {
+  using std::min;
+  return min(a, b);
+};
 
 }  // namespace
 
@@ -90,57 +112,63 @@ std::vector<Dims> infer_broadcast(const OpNode&, const Args& in) {
   return {out};
 }
 
-std::vector<Tensor> evaluate_add(const OpNode&, const Args& in) {
-  return binary(arg(in, 0), arg(in, 1), std::plus<>(), wrapping(std::plus<>()));
+std::vector<Tensor> evaluate_add(const OpNode& node, const Args& in) {
+  return binary(node, arg(in, 0), arg(in, 1), std::plus<>(), wrapping(std::plus<>()));
 }
 
-std::vector<Tensor> evaluate_sub(const OpNode&, const Args& in) {
-  return binary(arg(in, 0), arg(in, 1), std::minus<>(), wrapping(std::minus<>()));
+std::vector<Tensor> evaluate_sub(const OpNode& node, const Args& in) {
+  return binary(node, arg(in, 0), arg(in, 1), std::minus<>(), wrapping(std::minus<>()));
 }
 
-std::vector<Tensor> evaluate_mul(const OpNode&, const Args& in) {
-  return binary(arg(in, 0), arg(in, 1), std::multiplies<>(), wrapping(std::multiplies<>()));
+std::vector<Tensor> evaluate_mul(const OpNode& node, const Args& in) {
+  return binary(node, arg(in, 0), arg(in, 1), std::multiplies<>(), wrapping(std::multiplies<>()));
 }
 
-std::vector<Tensor> evaluate_div(const OpNode&, const Args& in) {
-  return binary(arg(in, 0), arg(in, 1), std::divides<>(), divide);
+std::vector<Tensor> evaluate_div(const OpNode& node, const Args& in) {
+  return binary(node, arg(in, 0), arg(in, 1), std::divides<>(), divide);
 }
 
-std::vector<Tensor> evaluate_max(const OpNode&, const Args& in) {
-  return fold(in, [](auto a, auto b) { return std::max(a, b); });
+std::vector<Tensor> evaluate_max(const OpNode& node, const Args& in) {
+  return fold(node, in, kGreater);
 }
 
-std::vector<Tensor> evaluate_min(const OpNode&, const Args& in) {
-  return fold(in, [](auto a, auto b) { return std::min(a, b); });
+std::vector<Tensor> evaluate_min(const OpNode& node, const Args& in) {
+  return fold(node, in, kLesser);
 }
 
-std::vector<Tensor> evaluate_neg(const OpNode&, const Args& in) {
+std::vector<Tensor> evaluate_neg(const OpNode& node, const Args& in) {
   const Tensor& x = arg(in, 0);
-  if (x.floating()) return unary(x, [](double v) { return -v; });
+  if (x.floating()) return unary(node, in, std::negate<>());
   std::vector<std::int64_t> y = x.integers();
   for (std::int64_t& v : y) v = divide(v, -1);
   return {Tensor(x.dims(), std::move(y), x.type())};
 }
 
-std::vector<Tensor> evaluate_relu(const OpNode&, const Args& in) {
-  need_float(arg(in, 0));
-  return unary(arg(in, 0), [](double v) { return std::max(v, 0.0); });
+std::vector<Tensor> evaluate_relu(const OpNode& node, const Args& in) {
+  return unary(node, in, [](auto v) { return kGreater(v, decltype(v)(0.0)); });
 }
 
 std::vector<Tensor> evaluate_leaky_relu(const OpNode& node, const Args& in) {
-  need_float(arg(in, 0));
   const double alpha = node.real("alpha", static_cast<double>(0.01F));
-  return unary(arg(in, 0), [alpha](double v) { return v < 0 ? alpha * v : v; });
+  return unary(node, in, [alpha](auto v) {
+    const decltype(v) zero = 0.0;
+    return kGreater(v, zero) + decltype(v)(alpha) * kLesser(v, zero);
+  });
 }
 
-std::vector<Tensor> evaluate_sigmoid(const OpNode&, const Args& in) {
-  need_float(arg(in, 0));
-  return unary(arg(in, 0), [](double v) { return 1 / (1 + std::exp(-v)); });
+std::vector<Tensor> evaluate_sigmoid(const OpNode& node, const Args& in) {
+  return unary(node, in, [](auto v) {
+    using std::exp;
+    const decltype(v) one = 1.0;
+    return one / (one + exp(-v));
+  });
 }
 
-std::vector<Tensor> evaluate_tanh(const OpNode&, const Args& in) {
-  need_float(arg(in, 0));
-  return unary(arg(in, 0), [](double v) { return std::tanh(v); });
+std::vector<Tensor> evaluate_tanh(const OpNode& node, const Args& in) {
+  return unary(node, in, [](auto v) {
+    using std::tanh;
+    return tanh(v);
+  });
 }
 
 ClipRange clip_range(const OpNode& node, const Args& in) {
@@ -164,10 +192,10 @@ ClipRange clip_range(const OpNode& node, const Args& in) {
 }
 
 std::vector<Tensor> evaluate_clip(const OpNode& node, const Args& in) {
-  need_float(arg(in, 0));
   const ClipRange range = clip_range(node, in);
-  return unary(arg(in, 0),
-               [range](double v) { return std::min(std::max(v, range.low), range.high); });
+  return unary(node, in, [range](auto v) {
+    return kLesser(kGreater(v, decltype(v)(range.low)), decltype(v)(range.high));
+  });
 }
 
 std::vector<Dims> infer_batch_normalization(const OpNode& node, const Args& in) {
@@ -192,12 +220,16 @@ std::vector<Tensor> evaluate_batch_normalization(const OpNode& node, const Args&
   const std::int64_t channels = in[1]->size();
   const std::int64_t inner =
       x.rank() < 2 ? 1 : element_count(Dims(x.dims().begin() + 2, x.dims().end()));
-  std::vector<double> y = x.values();
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    const std::int64_t c = static_cast<std::int64_t>(i) / inner % channels;
-    y[i] = (y[i] - in[3]->at(c)) / std::sqrt(in[4]->at(c) + epsilon) * in[1]->at(c) + in[2]->at(c);
-  }
-  return {Tensor(x.type(), x.dims(), std::move(y))};
+  return in_numbers(node, [&]<typename T>(T) -> std::vector<Tensor> {
+    using std::sqrt;
+    std::vector<T> y = x.values<T>();
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const std::int64_t c = static_cast<std::int64_t>(i) / inner % channels;
+      const T deviation = sqrt(in[4]->get<T>(c) + T(epsilon));
+      y[i] = (y[i] - in[3]->get<T>(c)) / deviation * in[1]->get<T>(c) + in[2]->get<T>(c);
+    }
+    return {Tensor(x.type(), x.dims(), std::move(y))};
+  });
 }
 
 }  // namespace coronet::importer

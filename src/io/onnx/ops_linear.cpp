@@ -12,11 +12,12 @@ namespace {
 
 /// c[m, n] += a[m, k] b[k, n], row-major, but for b[k, n] standing at bt + k * bk + n * bn; b's
 /// numbers are read once each.
+template <typename T>
 void multiply(const Tensor& a, std::int64_t at, const Tensor& b, std::int64_t bt, std::int64_t bk,
-              std::int64_t bn, const Product& p, double* c) {
-  const std::vector<double> left = a.strided({p.m, p.k}, {p.k, 1}, at).values();
+              std::int64_t bn, const Product& p, T* c) {
+  const std::vector<T> left = a.strided({p.m, p.k}, {p.k, 1}, at).values<T>();
   const auto add = [&](std::int64_t k, std::int64_t n) {
-    const double w = b.at(bt + k * bk + n * bn);
+    const T w = b.get<T>(bt + k * bk + n * bn);
     for (std::int64_t m = 0; m < p.m; ++m)
       c[m * p.n + n] += left[static_cast<std::size_t>(m * p.k + k)] * w;
   };
@@ -74,27 +75,29 @@ std::vector<Dims> infer_matmul(const OpNode&, const Args& in) {
   return {product_of(arg(in, 0).dims(), arg(in, 1).dims()).out};
 }
 
-std::vector<Tensor> evaluate_matmul(const OpNode&, const Args& in) {
+std::vector<Tensor> evaluate_matmul(const OpNode& node, const Args& in) {
   need_float(in);
   const Product p = product_of(arg(in, 0).dims(), arg(in, 1).dims());
   const Tensor a = in[0]->reshaped(p.a);
   const Tensor b = in[1]->reshaped(p.b);
-  std::vector<double> c(static_cast<std::size_t>(element_count(p.out)));
   const Dims sa = broadcast_strides(Dims(p.a.begin(), p.a.end() - 2), p.batch);
   const Dims sb = broadcast_strides(Dims(p.b.begin(), p.b.end() - 2), p.batch);
   const Dims place = strides_of(p.batch);
   const std::int64_t batches = element_count(p.batch);
-  for (std::int64_t q = 0; q < batches; ++q) {
-    std::int64_t ia = 0;
-    std::int64_t ib = 0;
-    for (std::size_t d = 0; d < p.batch.size(); ++d) {
-      const std::int64_t at = q / place[d] % p.batch[d];
-      ia += at * sa[d];
-      ib += at * sb[d];
+  return in_numbers(node, [&]<typename T>(T) -> std::vector<Tensor> {
+    std::vector<T> c(static_cast<std::size_t>(element_count(p.out)));
+    for (std::int64_t q = 0; q < batches; ++q) {
+      std::int64_t ia = 0;
+      std::int64_t ib = 0;
+      for (std::size_t d = 0; d < p.batch.size(); ++d) {
+        const std::int64_t at = q / place[d] % p.batch[d];
+        ia += at * sa[d];
+        ib += at * sb[d];
+      }
+      multiply(a, ia * p.m * p.k, b, ib * p.k * p.n, p.n, 1, p, c.data() + q * p.m * p.n);
     }
-    multiply(a, ia * p.m * p.k, b, ib * p.k * p.n, p.n, 1, p, c.data() + q * p.m * p.n);
-  }
-  return {Tensor(a.type(), p.out, std::move(c))};
+    return {Tensor(a.type(), p.out, std::move(c))};
+  });
 }
 
 std::vector<Dims> infer_gemm(const OpNode& node, const Args& in) {
@@ -127,14 +130,17 @@ std::vector<Tensor> evaluate_gemm(const OpNode& node, const Args& in) {
   p.n = out[1];
   const double alpha = node.real("alpha", 1);
   const double beta = node.real("beta", 1);
-  std::vector<double> y(static_cast<std::size_t>(element_count(out)));
-  multiply(a, 0, *in[1], 0, trans_b ? 1 : p.n, trans_b ? p.k : 1, p, y.data());
-  for (double& v : y) v *= alpha;
-  if (const Tensor* c = optional_arg(in, 2)) {
-    const Tensor full = c->strided(out, broadcast_strides(c->dims(), out), 0);
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] += beta * full.at(static_cast<std::int64_t>(i));
-  }
-  return {Tensor(a.type(), out, std::move(y))};
+  return in_numbers(node, [&]<typename T>(T) -> std::vector<Tensor> {
+    std::vector<T> y(static_cast<std::size_t>(element_count(out)));
+    multiply(a, 0, *in[1], 0, trans_b ? 1 : p.n, trans_b ? p.k : 1, p, y.data());
+    for (T& v : y) v *= alpha;
+    if (const Tensor* c = optional_arg(in, 2)) {
+      const Tensor full = c->strided(out, broadcast_strides(c->dims(), out), 0);
+      for (std::size_t i = 0; i < y.size(); ++i)
+        y[i] += T(beta) * full.get<T>(static_cast<std::int64_t>(i));
+    }
+    return {Tensor(a.type(), out, std::move(y))};
+  });
 }
 
 std::vector<Dims> infer_conv(const OpNode& node, const Args& in) {
@@ -164,6 +170,32 @@ std::vector<Dims> infer_conv(const OpNode& node, const Args& in) {
   return {out};
 }
 
+namespace {
+
+/// One output channel of one batch element, a plane of w.positions() numbers. `weight` is read from
+/// element `at` on, `from` is where the first of the `channels` input planes stands.
+template <typename T>
+void convolve(const Window& w, const Tensor& weight, std::int64_t at, std::int64_t channels,
+              const T* from, T* plane) {
+  for (std::int64_t c = 0; c < channels; ++c, from += w.in[0] * w.in[1]) {
+    for (std::int64_t kh = 0; kh < w.kernel[0]; ++kh) {
+      for (std::int64_t kw = 0; kw < w.kernel[1]; ++kw) {
+        const T value = weight.get<T>(at++);
+        for (std::int64_t oy = 0; oy < w.out[0]; ++oy) {
+          const std::int64_t iy = w.source(0, oy, kh);
+          if (!w.inside(0, iy)) continue;
+          for (std::int64_t ox = 0; ox < w.out[1]; ++ox) {
+            const std::int64_t ix = w.source(1, ox, kw);
+            if (w.inside(1, ix)) plane[oy * w.out[1] + ox] += value * from[iy * w.in[1] + ix];
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<Tensor> evaluate_conv(const OpNode& node, const Args& in) {
   need_float(in);
   const Dims out = infer_conv(node, in)[0];
@@ -171,38 +203,25 @@ std::vector<Tensor> evaluate_conv(const OpNode& node, const Args& in) {
   const Tensor& weight = *in[1];
   const Dims& wd = weight.dims();
   const Window w = window_of(node, x.dims(), {wd.begin() + 2, wd.end()});
-  const std::vector<double> u = x.values();
-  std::vector<double> y(static_cast<std::size_t>(element_count(out)));
   const std::int64_t in_plane = w.in[0] * w.in[1];
   const std::int64_t out_channels = wd[0];
   const std::int64_t per_group = wd[1];
   const std::int64_t out_per_group = out_channels / (x.dims()[1] / per_group);
   const Tensor* bias = optional_arg(in, 2);
-  for (std::int64_t batch = 0; batch < x.dims()[0]; ++batch) {
-    for (std::int64_t o = 0; o < out_channels; ++o) {
-      double* plane = y.data() + (batch * out_channels + o) * w.positions();
-      if (bias) std::fill_n(plane, w.positions(), bias->at(o));
-      for (std::int64_t c = 0; c < per_group; ++c) {
-        const std::int64_t channel = o / out_per_group * per_group + c;
-        const double* from = u.data() + (batch * x.dims()[1] + channel) * in_plane;
-        for (std::int64_t kh = 0; kh < w.kernel[0]; ++kh) {
-          for (std::int64_t kw = 0; kw < w.kernel[1]; ++kw) {
-            const double value =
-                weight.at(((o * per_group + c) * w.kernel[0] + kh) * w.kernel[1] + kw);
-            for (std::int64_t oy = 0; oy < w.out[0]; ++oy) {
-              const std::int64_t iy = w.source(0, oy, kh);
-              if (!w.inside(0, iy)) continue;
-              for (std::int64_t ox = 0; ox < w.out[1]; ++ox) {
-                const std::int64_t ix = w.source(1, ox, kw);
-                if (w.inside(1, ix)) plane[oy * w.out[1] + ox] += value * from[iy * w.in[1] + ix];
-              }
-            }
-          }
-        }
+  return in_numbers(node, [&]<typename T>(T) -> std::vector<Tensor> {
+    const std::vector<T> u = x.values<T>();
+    std::vector<T> y(static_cast<std::size_t>(element_count(out)));
+    for (std::int64_t batch = 0; batch < x.dims()[0]; ++batch) {
+      for (std::int64_t o = 0; o < out_channels; ++o) {
+        T* plane = y.data() + (batch * out_channels + o) * w.positions();
+        if (bias) std::fill_n(plane, w.positions(), bias->get<T>(o));
+        const std::int64_t first = batch * x.dims()[1] + o / out_per_group * per_group;
+        convolve(w, weight, o * per_group * w.kernel[0] * w.kernel[1], per_group,
+                 u.data() + first * in_plane, plane);
       }
     }
-  }
-  return {Tensor(x.type(), out, std::move(y))};
+    return {Tensor(x.type(), out, std::move(y))};
+  });
 }
 
 }  // namespace coronet::importer

@@ -71,6 +71,12 @@ Slice slice_of(const OpNode& node, const Args& in) {
       return std::clamp(v, low, high);
     };
     const bool up = step > 0;
+    if (!up && starts[k] < -d) {
+      // The standard begins with element 0, NumPy (and ONNX's own evaluator) takes nothing.
+      throw Error(
+          ErrorKind::kUnsupported,
+          fmt::format("a slice backwards from {}, before the first of {} elements", starts[k], d));
+    }
     const std::int64_t begin = up ? bounded(starts[k], 0, d) : bounded(starts[k], -1, d - 1);
     const std::int64_t end = up ? bounded(ends[k], 0, d) : bounded(ends[k], -1, d - 1);
     const std::int64_t span = up ? end - begin : begin - end;
@@ -139,8 +145,11 @@ Padding padding_of(const OpNode& node, const Args& in) {
     throw Error(ErrorKind::kBadInput, "pads does not have two entries an axis");
   }
   Padding p{Dims(rank, 0), dims};
+  std::vector<bool> seen(rank);
   for (std::size_t k = 0; k < axes.size(); ++k) {
     const auto a = static_cast<std::size_t>(normal_axis(axes[k], static_cast<std::int64_t>(rank)));
+    if (seen[a]) throw Error(ErrorKind::kBadInput, fmt::format("axis {} stands twice", axes[k]));
+    seen[a] = true;
     const std::int64_t before = pads[k];
     const std::int64_t after = pads[axes.size() + k];
     if (before < 0 || after < 0) throw Error(ErrorKind::kUnsupported, "negative pads");
@@ -199,7 +208,10 @@ std::vector<Tensor> evaluate_concat(const OpNode& node, const Args& in) {
   const bool same =
       std::all_of(in.begin(), in.end(), [&](const Tensor* t) { return t->same_storage(*in[0]); });
   const Dims strides = strides_of(out);
-  const auto widened = [](const Tensor& t) { return Tensor(t.type(), t.dims(), t.values()); };
+  const auto widened = [&](const Tensor& t) {
+    if (node.enclose) return Tensor(t.type(), t.dims(), t.values<Interval>());
+    return Tensor(t.type(), t.dims(), t.values());
+  };
   Tensor::Writer writer(same ? *in[0] : widened(*in[0]), out, 0);
   std::int64_t offset = 0;
   for (const Tensor* t : in) {

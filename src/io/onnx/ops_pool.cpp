@@ -17,11 +17,11 @@ template <typename Pool>
 std::vector<Tensor> run_pool(const OpNode& node, const Tensor& x, Pool pool) {
   const Window w = pool_window_of(node, x.dims());
   const Dims out = w.out_dims(x.dims()[0], x.dims()[1]);
-  const std::vector<double> u = x.values();
-  std::vector<double> y;
+  const auto u = x.values<typename Pool::Number>();
+  std::vector<typename Pool::Number> y;
   y.reserve(static_cast<std::size_t>(element_count(out)));
   for (std::int64_t plane = 0; plane < x.dims()[0] * x.dims()[1]; ++plane) {
-    const double* from = u.data() + plane * w.in[0] * w.in[1];
+    const auto* from = u.data() + plane * w.in[0] * w.in[1];
     for (std::int64_t oy = 0; oy < w.out[0]; ++oy) {
       for (std::int64_t ox = 0; ox < w.out[1]; ++ox) {
         pool.start();
@@ -39,27 +39,34 @@ std::vector<Tensor> run_pool(const OpNode& node, const Tensor& x, Pool pool) {
   return {Tensor(x.type(), out, std::move(y))};
 }
 
+template <typename T>
 struct MaxTaps {
-  double best = 0;
+  using Number = T;
+  T best = 0.0;
   void start() { best = -std::numeric_limits<double>::infinity(); }
-  void take(double v) { best = std::max(best, v); }
-  [[nodiscard]] double finish(std::int64_t) const { return best; }
+  void take(T v) {
+    using std::max;
+    best = max(best, v);
+  }
+  [[nodiscard]] T finish(std::int64_t) const { return best; }
 };
 
+template <typename T>
 struct MeanTaps {
+  using Number = T;
   bool count_padding = false;
-  double sum = 0;
+  T sum = 0.0;
   std::int64_t count = 0;
   void start() {
-    sum = 0;
+    sum = 0.0;
     count = 0;
   }
-  void take(double v) {
+  void take(T v) {
     sum += v;
     ++count;
   }
-  [[nodiscard]] double finish(std::int64_t taps) const {
-    return sum / static_cast<double>(count_padding ? taps : count);
+  [[nodiscard]] T finish(std::int64_t taps) const {
+    return sum / T(static_cast<double>(count_padding ? taps : count));
   }
 };
 
@@ -68,17 +75,19 @@ std::vector<Tensor> reduce(const OpNode& node, const Args& in, bool mean) {
   const Reduction r = reduction_of(node, in);
   const Dims strides = strides_of(x.dims());
   const Dims to = broadcast_strides(r.kept, x.dims());
-  std::vector<double> y(static_cast<std::size_t>(element_count(r.out)));
-  for (std::int64_t i = 0; i < x.size(); ++i) {
-    std::int64_t o = 0;
-    for (std::size_t k = 0; k < strides.size(); ++k) o += i / strides[k] % x.dims()[k] * to[k];
-    y[static_cast<std::size_t>(o)] += x.at(i);
-  }
-  if (mean) {
-    for (double& v : y) v /= static_cast<double>(r.count);
-  }
-  if (x.floating()) return {Tensor(x.type(), r.out, std::move(y))};
-  return {Tensor(r.out, Tensor(x.type(), r.out, std::move(y)).integers(), x.type())};
+  return in_numbers(node, [&]<typename T>(T) -> std::vector<Tensor> {
+    std::vector<T> y(static_cast<std::size_t>(element_count(r.out)));
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      std::int64_t o = 0;
+      for (std::size_t k = 0; k < strides.size(); ++k) o += i / strides[k] % x.dims()[k] * to[k];
+      y[static_cast<std::size_t>(o)] += x.get<T>(i);
+    }
+    if (mean) {
+      for (T& v : y) v /= static_cast<double>(r.count);
+    }
+    if (x.floating()) return {Tensor(x.type(), r.out, std::move(y))};
+    return {Tensor(r.out, Tensor(x.type(), r.out, std::move(y)).integers(), x.type())};
+  });
 }
 
 }  // namespace
@@ -100,7 +109,7 @@ std::vector<Dims> infer_max_pool(const OpNode& node, const Args& in) {
 }
 
 std::vector<Dims> infer_average_pool(const OpNode& node, const Args& in) {
-  const std::vector<Dims> out = infer_max_pool(node, in);
+  std::vector<Dims> out = infer_max_pool(node, in);
   const Window w = pool_window_of(node, arg(in, 0).dims());
   for (std::size_t a = 0; a < 2; ++a) {
     const bool overruns = w.source(a, w.out[a] - 1, w.kernel[a] - 1) >= w.in[a] + w.pad_end[a];
@@ -114,13 +123,15 @@ std::vector<Dims> infer_average_pool(const OpNode& node, const Args& in) {
 }
 
 std::vector<Tensor> evaluate_max_pool(const OpNode& node, const Args& in) {
-  return run_pool(node, arg(in, 0), MaxTaps());
+  return in_numbers(node, [&]<typename T>(T) { return run_pool(node, arg(in, 0), MaxTaps<T>()); });
 }
 
 std::vector<Tensor> evaluate_average_pool(const OpNode& node, const Args& in) {
-  MeanTaps taps;
-  taps.count_padding = node.integer("count_include_pad", 0) != 0;
-  return run_pool(node, arg(in, 0), taps);
+  return in_numbers(node, [&]<typename T>(T) {
+    MeanTaps<T> taps;
+    taps.count_padding = node.integer("count_include_pad", 0) != 0;
+    return run_pool(node, arg(in, 0), taps);
+  });
 }
 
 std::vector<Dims> infer_global_average_pool(const OpNode&, const Args& in) {
@@ -136,10 +147,13 @@ std::vector<Tensor> evaluate_global_average_pool(const OpNode& node, const Args&
   const Dims out = infer_global_average_pool(node, in)[0];
   const std::int64_t planes = element_count(out);
   const std::int64_t area = x.size() / planes;
-  std::vector<double> y(static_cast<std::size_t>(planes));
-  for (std::int64_t i = 0; i < x.size(); ++i) y[static_cast<std::size_t>(i / area)] += x.at(i);
-  for (double& v : y) v /= static_cast<double>(area);
-  return {Tensor(x.type(), out, std::move(y))};
+  return in_numbers(node, [&]<typename T>(T) -> std::vector<Tensor> {
+    std::vector<T> y(static_cast<std::size_t>(planes));
+    for (std::int64_t i = 0; i < x.size(); ++i)
+      y[static_cast<std::size_t>(i / area)] += x.get<T>(i);
+    for (T& v : y) v /= static_cast<double>(area);
+    return {Tensor(x.type(), out, std::move(y))};
+  });
 }
 
 Reduction reduction_of(const OpNode& node, const Args& in) {

@@ -143,27 +143,26 @@ std::int64_t normal_axis(std::int64_t axis, std::int64_t rank) {
   return axis < 0 ? axis + rank : axis;
 }
 
-Tensor::Tensor(ElementType type, Dims dims, std::vector<double> values)
-    : type_(type), dims_(std::move(dims)), size_(element_count(dims_)) {
+template <typename T>
+Tensor::Tensor(Storage storage, ElementType type, Dims dims, std::vector<T> values)
+    : type_(type), storage_(storage), dims_(std::move(dims)), size_(element_count(dims_)) {
   if (static_cast<std::int64_t>(values.size()) != size_) {
     throw Error(ErrorKind::kInternal, "tensor: number of values and shape differ");
   }
   values.reserve(1);  // an empty tensor has an address too
-  auto owned = std::make_shared<const std::vector<double>>(std::move(values));
+  auto owned = std::make_shared<const std::vector<T>>(std::move(values));
   data_ = reinterpret_cast<const unsigned char*>(owned->data());
   owner_ = std::move(owned);
 }
 
+Tensor::Tensor(ElementType type, Dims dims, std::vector<double> values)
+    : Tensor(Storage::kFloat64, type, std::move(dims), std::move(values)) {}
+
+Tensor::Tensor(ElementType type, Dims dims, std::vector<Interval> values)
+    : Tensor(Storage::kInterval, type, std::move(dims), std::move(values)) {}
+
 Tensor::Tensor(Dims dims, std::vector<std::int64_t> values, ElementType type)
-    : type_(type), storage_(Storage::kInt64), dims_(std::move(dims)), size_(element_count(dims_)) {
-  if (static_cast<std::int64_t>(values.size()) != size_) {
-    throw Error(ErrorKind::kInternal, "tensor: number of values and shape differ");
-  }
-  values.reserve(1);
-  auto owned = std::make_shared<const std::vector<std::int64_t>>(std::move(values));
-  data_ = reinterpret_cast<const unsigned char*>(owned->data());
-  owner_ = std::move(owned);
-}
+    : Tensor(Storage::kInt64, type, std::move(dims), std::move(values)) {}
 
 Tensor Tensor::borrowed(ElementType type, Dims dims, const void* data) {
   Tensor t(type, std::move(dims));
@@ -181,21 +180,20 @@ double Tensor::at(std::int64_t i) const {
       return load<float>(data_, i);
     case Storage::kFloat64:
       return load<double>(data_, i);
+    case Storage::kInterval:
+      if (const Interval x = interval(i); x.exact()) return x.upper();
+      throw Error(ErrorKind::kUnsupported, "a number known only up to rounding");
     case Storage::kInt64:
       break;
   }
   return static_cast<double>(load<std::int64_t>(data_, i));
 }
 
+Interval Tensor::interval(std::int64_t i) const { return load<Interval>(data_, i); }
+
 std::int64_t Tensor::integer(std::int64_t i) const {
   if (storage_ == Storage::kInt64) return load<std::int64_t>(data_, i);
   return whole_number(at(i));
-}
-
-std::vector<double> Tensor::values() const {
-  std::vector<double> result(static_cast<std::size_t>(size_));
-  for (std::int64_t i = 0; i < size_; ++i) result[static_cast<std::size_t>(i)] = at(i);
-  return result;
 }
 
 std::vector<std::int64_t> Tensor::integers() const {
@@ -251,11 +249,15 @@ Tensor::Writer::Writer(const Tensor& like, Dims dims, double fill) : tensor_(lik
   const std::size_t w = tensor_.width();
   bytes_.reset(new unsigned char[static_cast<std::size_t>(tensor_.size_) * w + 1]);
   float single = 0;
+  Interval enclosed;
   std::int64_t whole = 0;
   const void* from = &fill;
   if (tensor_.storage_ == Storage::kFloat32) {
     single = static_cast<float>(fill);
     from = &single;
+  } else if (tensor_.enclosed()) {
+    enclosed = fill;
+    from = &enclosed;
   } else if (tensor_.storage_ == Storage::kInt64) {
     whole = whole_number(fill);
     from = &whole;

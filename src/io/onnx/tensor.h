@@ -6,7 +6,10 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
+
+#include "base/interval.h"
 
 namespace coronet::importer {
 
@@ -57,6 +60,8 @@ class Tensor {
   /// A variable's type and shape, without numbers.
   Tensor(ElementType type, Dims dims) : type_(type), dims_(std::move(dims)) {}
   Tensor(ElementType type, Dims dims, std::vector<double> values);
+  /// Numbers known up to rounding: those of an evaluation in intervals.
+  Tensor(ElementType type, Dims dims, std::vector<Interval> values);
   Tensor(Dims dims, std::vector<std::int64_t> values, ElementType type = ElementType::kInt64);
   /// Little-endian numbers that outlive the tensor and need not be aligned; `type` is float32,
   /// float64 or int64.
@@ -69,18 +74,33 @@ class Tensor {
   [[nodiscard]] bool known() const { return data_ != nullptr; }
   [[nodiscard]] bool floating() const { return storage_ != Storage::kInt64; }
   [[nodiscard]] bool single() const { return storage_ == Storage::kFloat32; }
+  [[nodiscard]] bool enclosed() const { return storage_ == Storage::kInterval; }
   [[nodiscard]] bool same_storage(const Tensor& other) const { return storage_ == other.storage_; }
 
-  /// Element i, as a double or as an integer (truncated).
+  /// Element i, as a double or as an integer (truncated). Throws Error(kUnsupported) where it is
+  /// known only up to rounding.
   [[nodiscard]] double at(std::int64_t i) const;
   [[nodiscard]] std::int64_t integer(std::int64_t i) const;
+  /// Element i, as double or as Interval.
+  template <typename T>
+  [[nodiscard]] T get(std::int64_t i) const {
+    if constexpr (std::is_same_v<T, Interval>) {
+      if (enclosed()) return interval(i);
+    }
+    return at(i);
+  }
   /// Element i of a single() tensor: for loops over big weights.
   [[nodiscard]] float single_at(std::int64_t i) const {
     float value;
     std::memcpy(&value, data_ + static_cast<std::size_t>(i) * sizeof(float), sizeof(float));
     return value;
   }
-  [[nodiscard]] std::vector<double> values() const;
+  template <typename T = double>
+  [[nodiscard]] std::vector<T> values() const {
+    std::vector<T> result(static_cast<std::size_t>(size_));
+    for (std::int64_t i = 0; i < size_; ++i) result[static_cast<std::size_t>(i)] = get<T>(i);
+    return result;
+  }
   [[nodiscard]] std::vector<std::int64_t> integers() const;
 
   /// The same numbers with another shape of the same size, or another type of the same storage.
@@ -94,8 +114,13 @@ class Tensor {
   class Writer;
 
  private:
-  enum class Storage : std::uint8_t { kFloat32, kFloat64, kInt64 };
-  [[nodiscard]] std::size_t width() const { return storage_ == Storage::kFloat32 ? 4 : 8; }
+  enum class Storage : std::uint8_t { kFloat32, kFloat64, kInterval, kInt64 };
+  template <typename T>
+  Tensor(Storage storage, ElementType type, Dims dims, std::vector<T> values);
+  [[nodiscard]] std::size_t width() const {
+    return storage_ == Storage::kFloat32 ? 4 : storage_ == Storage::kInterval ? 16 : 8;
+  }
+  [[nodiscard]] Interval interval(std::int64_t i) const;
 
   ElementType type_ = ElementType::kUnknown;
   Storage storage_ = Storage::kFloat64;

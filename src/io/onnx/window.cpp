@@ -94,6 +94,9 @@ Window window_of(const OpNode& node, const Dims& input, const std::vector<std::i
       w.pad_end[a] = pads[count + k];
     } else if (auto_pad != "VALID") {
       throw Error(ErrorKind::kBadInput, fmt::format("auto_pad '{}' does not exist", auto_pad));
+    } else if (ceil_mode) {
+      // By the standard's formula the window never overruns, in runtimes it does.
+      throw Error(ErrorKind::kUnsupported, "auto_pad VALID with ceil_mode");
     }
     set_output(w, a, ceil_mode);
   }

@@ -58,6 +58,15 @@ class Written {
   /// The output at x, by evaluating every node in double. The graph must be supported.
   [[nodiscard]] std::vector<double> evaluate(std::span<const double> x) const;
 
+  /// Every number of every folded constant is within (1 + 2^-53)^n of what exact arithmetic gives:
+  /// the least such n. Throws Error(kUnsupported) where rounding left too little of one.
+  [[nodiscard]] int fold_roundings() const;
+
+  /// Intervals that hold the output at x in exact arithmetic: the same evaluation in intervals,
+  /// constants folded anew in intervals too. All numbers are intervals without end where an
+  /// evaluation in intervals is not possible.
+  [[nodiscard]] std::vector<Interval> enclose(std::span<const double> x) const;
+
  private:
   int value_of(const std::string& name);
   void read_opset();
@@ -70,6 +79,8 @@ class Written {
   void infer_node(WrittenNode& node);
   void fold_node(WrittenNode& node);
   void assume_shapes(const WrittenNode& node);
+  bool evaluate_node(const WrittenNode& node, bool enclose, std::vector<Tensor>& now) const;
+  [[nodiscard]] Tensor run(const Tensor& x, bool enclose) const;
 
   onnx::ModelProto proto_;
   int opset_ = 0;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "io/onnx/written.h"
@@ -174,10 +175,41 @@ void Written::require_supported() const {
   if (!all.empty()) throw Error(ErrorKind::kUnsupported, "this model is not supported:" + all);
 }
 
-std::vector<double> Written::evaluate(std::span<const double> x) const {
+/// Puts the node's outputs into `now`; false where it is a constant that needs no evaluation.
+/// Inputs that `now` lacks are constants as they were read or folded.
+bool Written::evaluate_node(const WrittenNode& node, bool enclose, std::vector<Tensor>& now) const {
+  Args in;
+  bool enclosed = false;
+  for (const int id : node.in) {
+    if (id < 0) {
+      in.push_back(nullptr);
+      continue;
+    }
+    const Tensor& computed = now[static_cast<std::size_t>(id)];
+    in.push_back(computed.known() ? &computed : &values_[static_cast<std::size_t>(id)].tensor);
+    enclosed = enclosed || in.back()->enclosed();
+  }
+  // A constant folded in doubles is off by rounding: intervals fold it anew.
+  if (node.folded && !(enclose && (enclosed || node.rule->rounds))) return false;
+  OpNode op = node.op;
+  op.enclose = enclose;
+  std::vector<Tensor> results = node.rule->evaluate(op, in);
+  for (std::size_t k = 0; k < node.out.size(); ++k) {
+    if (node.out[k] < 0) continue;
+    for (std::int64_t i = 0; results[k].enclosed() && i < results[k].size(); ++i) {
+      if (!results[k].get<Interval>(i).finite()) {
+        throw Error(ErrorKind::kUnsupported, fmt::format("'{}' overflows", node.name));
+      }
+    }
+    now[static_cast<std::size_t>(node.out[k])] = std::move(results[k]);
+  }
+  return true;
+}
+
+Tensor Written::run(const Tensor& x, bool enclose) const {
   require_supported();
   const Tensor& input = values_[static_cast<std::size_t>(input_)].tensor;
-  if (static_cast<std::int64_t>(x.size()) != element_count(input.dims())) {
+  if (x.size() != element_count(input.dims())) {
     throw Error(ErrorKind::kBadInput, fmt::format("{} numbers for an input of shape {}", x.size(),
                                                   to_string(input.dims())));
   }
@@ -189,21 +221,10 @@ std::vector<double> Written::evaluate(std::span<const double> x) const {
     }
   }
   std::vector<Tensor> now(values_.size());
-  now[static_cast<std::size_t>(input_)] =
-      Tensor(input.type(), input.dims(), std::vector<double>(x.begin(), x.end()));
-  const auto tensor = [&](int id) {
-    const Tensor& fixed = values_[static_cast<std::size_t>(id)].tensor;
-    return fixed.known() ? &fixed : &now[static_cast<std::size_t>(id)];
-  };
+  now[static_cast<std::size_t>(input_)] = x.reshaped(input.dims());
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     const WrittenNode& node = nodes_[n];
-    if (!node.live || node.folded) continue;
-    Args in;
-    for (const int id : node.in) in.push_back(id < 0 ? nullptr : tensor(id));
-    std::vector<Tensor> results = node.rule->evaluate(node.op, in);
-    for (std::size_t k = 0; k < node.out.size(); ++k) {
-      if (node.out[k] >= 0) now[static_cast<std::size_t>(node.out[k])] = std::move(results[k]);
-    }
+    if (!node.live || !evaluate_node(node, enclose, now)) continue;
     for (const int id : node.in) {
       if (id >= 0 && id != output_ &&
           last_use[static_cast<std::size_t>(id)] == static_cast<int>(n)) {
@@ -211,7 +232,62 @@ std::vector<double> Written::evaluate(std::span<const double> x) const {
       }
     }
   }
-  return tensor(output_)->values();
+  return now[static_cast<std::size_t>(output_)];
+}
+
+int Written::fold_roundings() const {
+  constexpr double kMost = 0x1p20;  // a relative error of 1e-10
+  double most = 0;
+  std::vector<Tensor> now(values_.size());
+  const auto look = [&](const WrittenNode& node, const Tensor& folded, const Tensor& exact) {
+    for (std::int64_t i = 0; exact.enclosed() && i < exact.size(); ++i) {
+      const Interval x = exact.get<Interval>(i);
+      const double c = folded.at(i);
+      const double error = std::max(x.upper() - c, c - x.lower());
+      if (error <= 0) continue;
+      const double roundings = std::ceil(error / std::fabs(c) * 0x1p53) + 1;
+      if (!(roundings < kMost)) {
+        throw Error(
+            ErrorKind::kUnsupported,
+            fmt::format("node '{}': a constant of which rounding leaves too little", node.name));
+      }
+      most = std::max(most, roundings);
+    }
+  };
+  rounded_upward([&] {
+    for (const WrittenNode& node : nodes_) {
+      if (!node.live || !node.folded || !evaluate_node(node, true, now)) continue;
+      for (const int id : node.out) {
+        if (id < 0) continue;
+        const auto at = static_cast<std::size_t>(id);
+        look(node, values_[at].tensor, now[at]);
+      }
+    }
+  });
+  return static_cast<int>(most);
+}
+
+std::vector<double> Written::evaluate(std::span<const double> x) const {
+  const Dims flat{static_cast<std::int64_t>(x.size())};
+  const ElementType type = values_[static_cast<std::size_t>(input_)].tensor.type();
+  return run(Tensor(type, flat, std::vector<double>(x.begin(), x.end())), false).values();
+}
+
+std::vector<Interval> Written::enclose(std::span<const double> x) const {
+  const Dims flat{static_cast<std::int64_t>(x.size())};
+  const ElementType type = values_[static_cast<std::size_t>(input_)].tensor.type();
+  std::vector<Interval> y;
+  rounded_upward([&] {
+    try {
+      y = run(Tensor(type, flat, std::vector<Interval>(x.begin(), x.end())), true)
+              .values<Interval>();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kUnsupported) throw;
+      const Dims& dims = values_[static_cast<std::size_t>(output_)].tensor.dims();
+      y.assign(static_cast<std::size_t>(element_count(dims)), Interval::whole());
+    }
+  });
+  return y;
 }
 
 }  // namespace coronet::importer
