@@ -22,6 +22,7 @@ class Settings:
     out: pathlib.Path        # where results and made files go
     threads: int
     jobs: int                # verifications at a time
+    known: bool              # only instances with a published answer
     quick: bool
     timeout: float           # of a verification, seconds
     limit: int               # instances of each benchmark; 0: all

@@ -31,6 +31,8 @@ def instances(settings):
     for name in names:
         with open(settings.pack / name / "expected.csv", newline="") as file:
             rows = list(csv.DictReader(file))
+        if settings.known:
+            rows = [row for row in rows if row["expected"] in ("sat", "unsat")]
         for row in rows[:settings.limit] if settings.limit else rows:
             chosen.append({"benchmark": name, "onnx": row["onnx"], "vnnlib": row["vnnlib"], "expected": row["expected"]})
     return chosen
