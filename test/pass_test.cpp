@@ -431,6 +431,49 @@ TEST(Pass, StepsClimb) {
   }
 }
 
+// A rate of 1 is that of the step, 0 leaves the slopes alone, and half a rate goes half the way.
+TEST(Pass, RowsStepAtTheirOwnRates) {
+  const Graph graph = test::mlp(3, 4, 2, 16, 2);
+  const Network<float> net(graph, 1 << 20);
+  const Network<double> net64(graph, 0);
+  Workspace<float> space;
+  Draw draw(31);
+  const Relaxed relaxed(net64, boxes_of(graph, 1, 0.3, 32));
+  const Plan plan = make_plan(net, net.nodes() - 1, false);
+  Rows<float> rows = output_rows(net, 3, 1, draw);
+  for (int r = 1; r < 3; ++r) {
+    std::copy_n(rows.dense.begin(), 2, rows.dense.begin() + 2 * r);
+    std::copy_n(rows.input.begin(), 4, rows.input.begin() + 4 * r);
+  }
+  rows.alpha.resize(static_cast<std::size_t>(net.nodes()));
+  for (const int v : plan.elementwise) {
+    auto& alpha = rows.alpha[static_cast<std::size_t>(v)];
+    for (auto* part : {&alpha.value, &alpha.m, &alpha.v}) part->assign(3 * 16, 0.0F);
+    std::fill(alpha.value.begin(), alpha.value.end(), 0.5F);
+  }
+  Rows<float> rated = rows;
+  rated.rate = {1.0F, 0.0F, 0.5F};
+  const Step<float> step = adam_step<float>(0, 0.1, 0);
+  std::vector<float> bound;
+  for (Rows<float>* each : {&rows, &rated}) {
+    Pass<float> pass(net, relaxed.relax32, plan, space);
+    pass.pull(*each, true, bound);
+    pass.push(*each, &step);
+  }
+  int moved = 0;
+  for (const int v : plan.elementwise) {
+    const auto& plain = rows.alpha[static_cast<std::size_t>(v)].value;
+    const auto& own = rated.alpha[static_cast<std::size_t>(v)].value;
+    for (std::size_t i = 0; i < 16; ++i) {
+      moved += plain[i] != 0.5F;
+      EXPECT_EQ(own[i], plain[i]);
+      EXPECT_EQ(own[16 + i], 0.5F);
+      EXPECT_NEAR(own[32 + i], 0.25F + plain[i] / 2, 1e-6F);
+    }
+  }
+  EXPECT_GT(moved, 0);
+}
+
 TEST(Pass, SplitsAreSoundOnTheirSubDomain) {
   int tried = 0;
   for (const Named& n : test::random_networks(4)) {

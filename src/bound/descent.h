@@ -22,6 +22,15 @@ inline std::size_t row_bytes(const Plan& plan, std::size_t number, bool optimise
 template <class D>
 using SlopesOf = std::vector<typename D::template Array<float>>;
 
+/// A bound is concave and piecewise linear in the slopes: its gradient jumps, and the old ones say
+/// little of the next. Half as many iterations as with Adam's usual memory reach the same bound.
+inline constexpr Memory kMemory{0.6, 0.6};
+
+/// The steps of a row become shorter by this factor whenever one gained nothing, from iteration
+/// kSettled on: before, bounds often fall on the way to better ones.
+inline constexpr float kShorter = 0.9F;
+inline constexpr int kSettled = 10;
+
 /// One chunk's descent in float32.
 template <class D>
 class Descent {
@@ -41,6 +50,7 @@ class Descent {
     const int total = rows.count;
     rows.id.resize(total);
     for (int r = 0; r < total; ++r) rows.id[r] = r;
+    rows.rate.assign(total, 1.0F);
     start_slopes(rows, best);
     best_.assign(total, -HUGE_VALF);
     mark_.assign(total, -HUGE_VALF);
@@ -50,10 +60,11 @@ class Descent {
       if (deadline_.passed()) break;
       const bool last = t + 1 == settings_.iterations;
       pass_.pull(rows, true, bound_);
+      if (t == 0) first_ = bound_;
       note(rows, t, last);
       save(rows, best);
       if (last || leaving_ == rows.count) break;
-      const Step<float> step = adam_step<float>(t, lr, 0);
+      const Step<float> step = adam_step<float>(t, lr, 0, kMemory);
       pass_.push(rows, &step);
       // A few rows that are done do no harm; taking them out costs a copy.
       if (leaving_ * 8 > rows.count) take_out(rows);
@@ -90,8 +101,8 @@ class Descent {
 
   /// Notes the bounds of iteration t, and marks the rows whose slopes count and those that are
   /// done.
-  void note(const Rows<float, D>& rows, int t, bool last) {
-    const bool saving = last || t >= settings_.iterations / 2;
+  void note(Rows<float, D>& rows, int t, bool last) {
+    const bool saving = last || t >= std::min(kSettled, settings_.iterations / 2);
     out_.assign(rows.count, 0);
     save_.assign(rows.count, 0);
     const auto mark_saved = [&](int r) {
@@ -101,6 +112,7 @@ class Descent {
     for (int r = 0; r < rows.count; ++r) {
       const int id = rows.id[r];
       const bool positive = settings_.stop_positive && bound_[r] > 0;
+      if (t >= kSettled && !(bound_[r] > best_[id])) rows.rate[r] *= kShorter;
       best_[id] = std::max(best_[id], bound_[r]);
       if (positive) {
         mark_saved(r);
@@ -118,10 +130,8 @@ class Descent {
     if (settings_.converged > 0 && t % 10 == 9) {
       for (int r = 0; r < rows.count; ++r) {
         const int id = rows.id[r];
-        if (best_[id] - mark_[id] < settings_.converged * std::fabs(best_[id])) {
-          if (!out_[r] && bound_[r] > saved_[id]) mark_saved(r);
-          out_[r] = 1;
-        }
+        const float gained = std::min(best_[id] - first_[id], std::fabs(best_[id]));
+        if (best_[id] - mark_[id] <= settings_.converged * gained) out_[r] = 1;
         mark_[id] = best_[id];
       }
     }
@@ -139,9 +149,9 @@ class Descent {
   D device_;
   const OptimiseSettings& settings_;
   Pass<float, D> pass_;
-  std::vector<float> bound_;                // [rows of the batch]
-  std::vector<float> best_, mark_, saved_;  // by the row's place in the chunk
-  std::vector<char> out_, save_;            // rows of the batch that are done; whose slopes count
+  std::vector<float> bound_;                        // [rows of the batch]
+  std::vector<float> first_, best_, mark_, saved_;  // by the row's place in the chunk
+  std::vector<char> out_, save_;  // rows of the batch that are done; whose slopes count
   int leaving_ = 0;
 };
 

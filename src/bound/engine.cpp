@@ -9,12 +9,14 @@
 namespace coronet::bound {
 
 template <class T>
-Step<T> adam_step(int iteration, double lr_alpha, double lr_beta) {
+Step<T> adam_step(int iteration, double lr_alpha, double lr_beta, const Memory& memory) {
   Step<T> step;
   const double t = iteration + 1;
   const auto fill = [&](kernels::AdamStep<T>& s, double lr) {
-    s.rate = static_cast<T>(lr / (1 - std::pow(0.9, t)));
-    s.inv_scale2 = static_cast<T>(1 / (1 - std::pow(0.999, t)));
+    s.beta1 = static_cast<T>(memory.first);
+    s.beta2 = static_cast<T>(memory.second);
+    s.rate = static_cast<T>(lr / (1 - std::pow(memory.first, t)));
+    s.inv_scale2 = static_cast<T>(1 / (1 - std::pow(memory.second, t)));
   };
   fill(step.alpha, lr_alpha);
   fill(step.beta, lr_beta);
@@ -57,8 +59,8 @@ void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Mag
   }
 }
 
-template Step<float> adam_step(int, double, double);
-template Step<double> adam_step(int, double, double);
+template Step<float> adam_step(int, double, double, const Memory&);
+template Step<double> adam_step(int, double, double, const Memory&);
 template struct Rows<float>;
 template struct Rows<double>;
 template class Pass<float>;

@@ -35,8 +35,13 @@ struct Magnitudes {
 /// Fills in node v's, from the bounds of its inputs (or its own, for node 0).
 void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes<>& m);
 
+/// How much of the past Adam's two averages keep.
+struct Memory {
+  double first = 0.9;
+  double second = 0.999;
+};
 template <class T>
-Step<T> adam_step(int iteration, double lr_alpha, double lr_beta);
+Step<T> adam_step(int iteration, double lr_alpha, double lr_beta, const Memory& memory = {});
 
 /// One batch between its pull and its push, on device D. Holds buffers of the workspace until
 /// destroyed or end()ed.
@@ -57,9 +62,9 @@ class Pass {
             const Magnitudes<D>* magnitude = nullptr, std::vector<double>* error = nullptr);
 
   /// Pushes the minimising input of each row through its relaxed network and makes one ascent step
-  /// of the rows' alpha and beta (none if step is null). Call after pull(keep), with the same rows.
-  /// start_value, if given, becomes the pushed value of the start node, [count, extent] (a plan
-  /// with push_start).
+  /// of the rows' alpha, at the rows' rates, and beta (none if step is null). Call after
+  /// pull(keep), with the same rows. start_value, if given, becomes the pushed value of the start
+  /// node, [count, extent] (a plan with push_start).
   void push(Rows<T, D>& rows, const Step<T>* step,
             typename D::template Array<T>* start_value = nullptr);
 
@@ -92,7 +97,7 @@ class Pass {
   const D& device_;
   std::vector<int> kept_;  // [nodes] buffer, or -1
   Array<double> bias_, error_;
-  Array<T> bound_;
+  Array<T> bound_, rate_;
 };
 
 }  // namespace coronet::bound

@@ -86,7 +86,9 @@ RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
   const Relaxation<float>& relaxation = thinned ? thinned->relaxation() : root.relax32;
   const RowList& rows = thinned ? thinned->list() : list;
   const Plan& plan = thinned ? thinned->plan() : whole_plan;
-  const std::size_t budget = static_cast<std::size_t>(context.options.chunk_mib * 1048576.0);
+  // The network written out takes memory too, and its blocks are small: fewer rows do as well.
+  const double budget_mib = context.options.chunk_mib / (thinned ? 2 : 1);
+  const std::size_t budget = static_cast<std::size_t>(budget_mib * 1048576.0);
   const int rows_at_once = chunk_rows(row_bytes(plan, sizeof(float), optimise), budget, total,
                                       context.workers.size(), 512);
   const int chunks = (total + rows_at_once - 1) / rows_at_once;

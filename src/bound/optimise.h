@@ -39,8 +39,9 @@ struct OptimiseSettings {
   double decay = 0.98;
   bool stop_positive = true;  ///< a row leaves as soon as its bound is positive
   bool pairs = false;  ///< rows 2i and 2i + 1 are one neuron's: both leave when one is positive
-  double converged =
-      0;  ///< a row leaves when ten iterations gain less than this part of its gap to zero
+  /// A row leaves when ten iterations gain less than this part of all its gain so far, and of its
+  /// bound's distance from zero.
+  double converged = 0;
   bool keep_alpha = false;
 };
 

@@ -22,9 +22,11 @@ void Rows<T, D>::compact(const D& device, const std::vector<char>& keep, const P
   for (int r = 0; r < count; ++r) {
     if (!keep[r]) continue;
     if (!id.empty()) id[left] = id[r];
+    if (!rate.empty()) rate[left] = rate[r];
     ++left;
   }
   if (!id.empty()) id.resize(left);
+  if (!rate.empty()) rate.resize(left);
   for (int v : plan.elementwise) {
     if (!alpha.empty()) {
       device.keep_rows(alpha[v].value, plan.extent[v].size(), keep);
@@ -171,6 +173,11 @@ void Pass<T, D>::push(Rows<T, D>& rows, const Step<T>* step,
                       typename D::template Array<T>* start_value) {
   const RowSet set = rows.set();
   const int* domains = rows.domain.empty() ? nullptr : rows.domain.data();
+  if (!rows.rate.empty()) {
+    device_.reserve(rate_, rows.rate.size());
+    device_.write(rows.rate.data(), rows.rate.size(), rate_.data());
+  }
+  const T* rate = rows.rate.empty() ? nullptr : rate_.data();
   std::vector<int> value(plan_.start + 1, -1);
   std::vector<int> left = plan_.consumers;
   const auto done_with = [&](int u) {
@@ -194,7 +201,7 @@ void Pass<T, D>::push(Rows<T, D>& rows, const Step<T>* step,
       // In place where nothing else reads the input.
       const bool in_place = left[u] == 1 && extent == plan_.extent[u];
       const int buffer = in_place ? value[u] : acquire(rows.count, v);
-      device_.push_lines(set, domains, relaxation_.lines[v].view(), rows.slopes(v),
+      device_.push_lines(set, domains, relaxation_.lines[v].view(), rows.slopes(v, rate),
                          rows.splits.empty() ? nullptr : &rows.splits[v], kept(v, 0), extent,
                          space_.data(value[u]), plan_.extent[u], space_.data(buffer), step);
       if (in_place) {

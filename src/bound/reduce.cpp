@@ -110,6 +110,8 @@ Sparse written_out(const Conv& op, const std::vector<int>& in, const std::vector
     s.row.push_back(static_cast<std::int64_t>(s.value.size()));
     s.bias.push_back(op.bias[c]);
   }
+  s.column.shrink_to_fit();
+  s.value.shrink_to_fit();
   return s;
 }
 

@@ -111,6 +111,7 @@ struct PushReluAdam {
   std::size_t out, in;
   T floor;
   kernels::AdamStep<T> step;
+  const T* rate;
   bool wide() const { return aligned({a, z, alpha, m, v, su, tu, free, to}); }
   template <int V>
   __device__ __forceinline__ T run(const Place& at) const {
@@ -124,11 +125,13 @@ struct PushReluAdam {
     const auto t = load_shared<V>(tu + at.domain + at.node);
     const auto f = load_shared<V>(free + at.domain + at.node);
     Pack<T, V> result;
+    kernels::AdamStep<T> mine = step;
+    if (rate != nullptr) mine.rate *= rate[at.row];
 #pragma unroll
     for (int i = 0; i < V; ++i) {
       result.x[i] = kernels::pushed_relu(av.x[i], zv.x[i], lower.x[i], upper.x[i], t.x[i]);
       const T g = kernels::alpha_gradient(av.x[i], zv.x[i], f.x[i]);
-      kernels::step_alpha(step, g, floor, lower.x[i], mv.x[i], vv.x[i]);
+      kernels::step_alpha(mine, g, floor, lower.x[i], mv.x[i], vv.x[i]);
     }
     store<V>(m + e, mv);
     store<V>(v + e, vv);
@@ -339,7 +342,7 @@ void push_lines(Device& device, const Rows& rows, const Lines<T>& lines, const S
     run(PushLine<T>{a, z, lines.sl, lines.tl, lines.su, lines.tu, to, m, n});
   } else if (alpha.value != nullptr && step != nullptr) {
     run(PushReluAdam<T>{a, z, alpha.value, alpha.m, alpha.v, lines.su, lines.tu, lines.free, to, m,
-                        n, lines.floor, *step});
+                        n, lines.floor, *step, alpha.rate});
   } else {
     const bool own = alpha.value != nullptr;
     run(PushRelu<T>{a, z, own ? alpha.value : lines.sl, lines.su, lines.tu, to, m, n, own});

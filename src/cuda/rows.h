@@ -29,6 +29,7 @@ struct Slopes {
   T* value = nullptr;  ///< null: the lines' own
   T* m = nullptr;
   T* v = nullptr;
+  const T* rate = nullptr;  ///< [count] factor of each row's learning rate; null: 1
 };
 
 /// A pulled through the node's lines: u (of extent `in`) = or += , and bias[r] += what the

@@ -89,6 +89,11 @@ void Cpu::push_lines(const RowSet& rows, const int* domain, const LinesAt<T>& li
     T* to = to_all + r * width;
     const std::size_t base = domain_of(domain, r) * lines.size;
     std::vector<Split<T>>* split = splits == nullptr ? nullptr : &(*splits)[r];
+    kernels::AdamStep<T> alpha_step;
+    if (step != nullptr) {
+      alpha_step = step->alpha;
+      if (slopes.rate != nullptr) alpha_step.rate *= slopes.rate[r];
+    }
     // to may be z itself, so the split neurons' values are read first.
     std::vector<T> aside;
     if (split != nullptr) {
@@ -111,7 +116,7 @@ void Cpu::push_lines(const RowSet& rows, const int* domain, const LinesAt<T>& li
           if (slopes.value != nullptr && step != nullptr) {
             k.relu_push_adam(n, row + offset, zi, slopes.value + first, slopes.m + first,
                              slopes.v + first, lines.su + at, lines.tu + at, lines.free + at,
-                             lines.floor, &step->alpha, to + offset);
+                             lines.floor, &alpha_step, to + offset);
           } else {
             const T* alpha = slopes.value != nullptr ? slopes.value + first : lines.sl + at;
             k.relu_push(n, row + offset, zi, alpha, lines.su + at, lines.tu + at, to + offset);

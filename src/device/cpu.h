@@ -45,6 +45,7 @@ struct SlopesAt {
   T* value = nullptr;
   T* m = nullptr;
   T* v = nullptr;
+  const T* rate = nullptr;  ///< factor of each row's learning rate; null: 1
 };
 
 /// The Adam step of a push, for alpha and for beta.
@@ -84,7 +85,11 @@ class Cpu {
   void convert(const float* from, std::size_t n, double* to) const {
     std::copy(from, from + n, to);
   }
-  /// To the host.
+  /// From the host, and to it.
+  template <class T>
+  void write(const T* from, std::size_t n, T* to) const {
+    std::copy(from, from + n, to);
+  }
   template <class T>
   void read(const T* from, std::size_t n, T* to) const {
     std::copy(from, from + n, to);

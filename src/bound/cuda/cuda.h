@@ -82,6 +82,10 @@ class Cuda {
   void read(const T* from, std::size_t n, T* to) const {
     device_->download(to, from, n);
   }
+  template <class T>
+  void write(const T* from, std::size_t n, T* to) const {
+    device_->put(to, from, n * sizeof(T));
+  }
   /// From the host.
   template <class Vector>
   auto upload(const Vector& from) const {
@@ -110,7 +114,7 @@ class Cuda {
                   const device::Step<T>* step) const {
     const bool stepped = step != nullptr && slopes.value != nullptr;
     cuda::push_lines(*device_, rows_of(rows, domain), lines_of(lines),
-                     cuda::Slopes<T>{slopes.value, slopes.m, slopes.v},
+                     cuda::Slopes<T>{slopes.value, slopes.m, slopes.v, slopes.rate},
                      stepped ? &step->alpha : nullptr, a, geometry(out), z, geometry(in), to);
   }
   template <class T>
