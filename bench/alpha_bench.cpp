@@ -173,7 +173,7 @@ class Stages : public Tracer {
 struct Outcome {
   int label = 0;
   std::vector<double> rows;
-  double load = 0;     ///< seconds: reading and lowering, from the start of the process
+  double load = 0;     ///< seconds: reading, lowering, opening the device, from the start of the process
   double crown = 0;    ///< packing of weights, and the first pass over the neurons
   double neurons = 0;  ///< the pass with alpha
   double output = 0;   ///< the rows of the output
@@ -198,13 +198,13 @@ Outcome bound_label(const Arguments& arguments) {
   const bound::RowList list = label_rows(graph, outcome.label);
   for (double& x : box.lower) x = bound::down(x);
   for (double& x : box.upper) x = bound::up(x);
+  const auto accelerator = bound::open_accelerator(options, graph);
   outcome.load = elapsed_seconds();
 
   double began = outcome.load;
   const auto lap = [&began] { return elapsed_seconds() - std::exchange(began, elapsed_seconds()); };
   Workers workers(options.threads);
   Stages stages;
-  const auto accelerator = bound::open_accelerator(options, graph);
   const auto prepare = [&](const Graph& g) {
     return std::make_unique<search::Prepared>(g, options, workers, deadline, stages,
                                               accelerator.get());

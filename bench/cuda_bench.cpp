@@ -57,7 +57,7 @@ double seconds(Device& device, Fn&& fn) {
 }
 
 template <class T>
-void gemm_row(Device& device, int m, int n, Precision precision, bool wide, const char* name) {
+void gemm_row(Device& device, int m, int n, cuda::Precision precision, bool wide, const char* name) {
   Weight w;
   const std::size_t size = static_cast<std::size_t>(n) * n;
   const std::vector<float> some = numbers(1 << 20);
@@ -86,12 +86,12 @@ void gemms(Device& device) {
   fmt::print("GEMM             m     n=k   A W: time, TFLOP/s    A W^T\n");
   for (const int n : {4096, 8192}) {
     for (const int m : {256, 512, 1024, 2048}) {
-      gemm_row<float>(device, m, n, Precision::kExact, false, "fp32");
-      gemm_row<float>(device, m, n, Precision::kTf32, false, "TF32");
+      gemm_row<float>(device, m, n, cuda::Precision::kExact, false, "fp32");
+      gemm_row<float>(device, m, n, cuda::Precision::kTf32, false, "TF32");
       if (m == 256 || m == 1024) {
-        gemm_row<float>(device, m, n, Precision::kBf16, false, "bf16");
-        gemm_row<double>(device, m, n, Precision::kExact, false, "fp64, W fp32");
-        gemm_row<double>(device, m, n, Precision::kExact, true, "fp64, W fp64");
+        gemm_row<float>(device, m, n, cuda::Precision::kBf16, false, "bf16");
+        gemm_row<double>(device, m, n, cuda::Precision::kExact, false, "fp64, W fp32");
+        gemm_row<double>(device, m, n, cuda::Precision::kExact, true, "fp64, W fp64");
       }
     }
   }
@@ -103,7 +103,7 @@ struct Layer {
 };
 
 template <class T>
-void conv_row(Device& device, const Layer& l, int window, int rows, Precision precision,
+void conv_row(Device& device, const Layer& l, int window, int rows, cuda::Precision precision,
               const char* type) {
   Conv op;
   op.in = {l.extent, l.extent, l.in};
@@ -151,9 +151,9 @@ void convs(Device& device) {
   for (const Layer& l : layers) {
     for (const int window : {0, 7, 15}) {
       const int rows = window == 0 ? 2048 : window == 7 ? 16384 : 4096;
-      conv_row<float>(device, l, window, rows, Precision::kExact, "fp32");
-      conv_row<float>(device, l, window, rows, Precision::kTf32, "TF32");
-      conv_row<double>(device, l, window, rows, Precision::kExact, "fp64");
+      conv_row<float>(device, l, window, rows, cuda::Precision::kExact, "fp32");
+      conv_row<float>(device, l, window, rows, cuda::Precision::kTf32, "TF32");
+      conv_row<double>(device, l, window, rows, cuda::Precision::kExact, "fp64");
     }
   }
 }

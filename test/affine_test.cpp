@@ -292,8 +292,8 @@ TEST(Affine, ApplyIsTheMatrixAndApplyAbsItsMagnitude) {
       const auto size = static_cast<std::size_t>(net.size(v));
       std::vector<double> y(size, 9);
       std::vector<double> absolute(size, 9);
-      op.apply(data.data(), y.data());
-      op.apply_abs(data.data(), absolute.data());
+      op.apply(data.data(), y.data(), nullptr);
+      op.apply_abs(data.data(), absolute.data(), nullptr);
       int most = 0;  // the true K: of apply by rows, of pull by columns, of bias
       std::vector<std::vector<int>> column(u.size());
       int biased = 0;

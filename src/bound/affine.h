@@ -9,6 +9,10 @@
 #include "device/extent.h"
 #include "graph/graph.h"
 
+namespace coronet {
+class Workers;
+}
+
 namespace coronet::bound {
 
 using device::Extent;
@@ -66,9 +70,9 @@ class Affine {
 
   /// y = M u + b for one point (a column of doubles), and y = |M| u + hidden: what intervals and
   /// magnitudes need. With |b| added, the latter is the size of all terms that the row sums up, be
-  /// it in a pass or before, in lowering.
-  virtual void apply(const double* const* u, double* y) const = 0;
-  virtual void apply_abs(const double* const* u, double* y) const = 0;
+  /// it in a pass or before, in lowering. workers: who may share in it, or null.
+  virtual void apply(const double* const* u, double* y, Workers* workers) const = 0;
+  virtual void apply_abs(const double* const* u, double* y, Workers* workers) const = 0;
 
   /// What the terms of b of one element are larger than |b| (Precision).
   [[nodiscard]] virtual double hidden(int element) const { return 0; }

@@ -59,8 +59,12 @@ class AffineConv final : public Affine<T> {
   }
   double bias_of(int element) const override { return op_.bias[element % op_.out.channels]; }
 
-  void apply(const double* const* u, double* y) const override { column(u[0], y, false); }
-  void apply_abs(const double* const* u, double* y) const override { column(u[0], y, true); }
+  void apply(const double* const* u, double* y, Workers* workers) const override {
+    column(u[0], y, false);
+  }
+  void apply_abs(const double* const* u, double* y, Workers* workers) const override {
+    column(u[0], y, true);
+  }
   double hidden(int element) const override { return hidden_of(op_.precision, element); }
 
   int terms() const override {

@@ -2,7 +2,10 @@
 
 #include <type_traits>
 
+#include <cstdint>
+
 #include "base/aligned.h"
+#include "base/parallel.h"
 #include "bound/affine.h"
 #include "device/gemm.h"
 #include "device/vector.h"
@@ -66,8 +69,12 @@ class AffineDense final : public Affine<T> {
   }
   double bias_of(int element) const override { return op_.bias[element]; }
 
-  void apply(const double* const* u, double* y) const override { column(u[0], y, false); }
-  void apply_abs(const double* const* u, double* y) const override { column(u[0], y, true); }
+  void apply(const double* const* u, double* y, Workers* workers) const override {
+    columns(u[0], y, false, workers);
+  }
+  void apply_abs(const double* const* u, double* y, Workers* workers) const override {
+    columns(u[0], y, true, workers);
+  }
   double hidden(int element) const override { return hidden_of(op_.precision, element); }
 
   int terms() const override { return op_.in + op_.out + op_.precision.roundings; }
@@ -85,9 +92,25 @@ class AffineDense final : public Affine<T> {
     }
   }
 
-  void column(const double* u, double* y, bool absolute) const {
+  /// Large weights are dealt to the workers: it takes longer to read them than to wake these up.
+  void columns(const double* u, double* y, bool absolute, Workers* workers) const {
+    constexpr std::size_t kLarge = std::size_t{1} << 20;
+    if (workers == nullptr || op_.weight.size() < kLarge) {
+      column(u, y, absolute, 0, op_.out);
+      return;
+    }
+    const int parts = workers->size();
+    workers->run(parts, [&](int part, int) {
+      const auto at = [&](int p) {
+        return static_cast<int>(static_cast<std::int64_t>(op_.out) * p / parts);
+      };
+      column(u, y, absolute, at(part), at(part + 1));
+    });
+  }
+
+  void column(const double* u, double* y, bool absolute, int first, int last) const {
     const auto run = [&](const auto* weights) {
-      for (int j = 0; j < op_.out; ++j) {
+      for (int j = first; j < last; ++j) {
         const auto* w = weights + static_cast<std::size_t>(j) * op_.in;
         double sum[8] = {};
         int i = 0;

@@ -73,11 +73,11 @@ class AffineScale final : public Affine<T> {
   }
   double bias_of(int element) const override { return op_.shift[element % period()]; }
 
-  void apply(const double* const* u, double* y) const override {
+  void apply(const double* const* u, double* y, Workers* workers) const override {
     for (int i = 0; i < size_; ++i)
       y[i] = op_.scale[i % period()] * u[0][i] + op_.shift[i % period()];
   }
-  void apply_abs(const double* const* u, double* y) const override {
+  void apply_abs(const double* const* u, double* y, Workers* workers) const override {
     for (int i = 0; i < size_; ++i) y[i] = std::fabs(op_.scale[i % period()]) * u[0][i] + hidden(i);
   }
   double hidden(int element) const override { return hidden_of(op_.precision, element); }
@@ -161,8 +161,12 @@ class AffineSum final : public Affine<T> {
   void bias(const RowSet&, const T*, const Extent&, double*) const override {}
   double bias_of(int) const override { return 0; }
 
-  void apply(const double* const* u, double* y) const override { combine(u, y, false); }
-  void apply_abs(const double* const* u, double* y) const override { combine(u, y, true); }
+  void apply(const double* const* u, double* y, Workers* workers) const override {
+    combine(u, y, false);
+  }
+  void apply_abs(const double* const* u, double* y, Workers* workers) const override {
+    combine(u, y, true);
+  }
   int terms() const override { return static_cast<int>(op_.coefficient.size()) + 2; }
 
  private:
@@ -243,11 +247,11 @@ class AffineSelect final : public Affine<T> {
     return op_.constant.empty() ? 0 : op_.constant[element];
   }
 
-  void apply(const double* const* u, double* y) const override {
-    apply_abs(u, y);
+  void apply(const double* const* u, double* y, Workers* workers) const override {
+    apply_abs(u, y, workers);
     for (std::size_t i = 0; i < op_.constant.size(); ++i) y[i] += op_.constant[i];
   }
-  void apply_abs(const double* const* u, double* y) const override {
+  void apply_abs(const double* const* u, double* y, Workers* workers) const override {
     std::fill(y, y + op_.index.size(), 0.0);
     for (std::size_t k = 0; k < in_.size(); ++k) {
       for (const Entry& e : entries_[k]) y[e.to] += u[k][e.from];

@@ -82,8 +82,12 @@ class AffineSparse final : public Affine<T> {
   }
   double bias_of(int element) const override { return op_.bias[element]; }
 
-  void apply(const double* const* u, double* y) const override { combine(u[0], y, false); }
-  void apply_abs(const double* const* u, double* y) const override { combine(u[0], y, true); }
+  void apply(const double* const* u, double* y, Workers* workers) const override {
+    combine(u[0], y, false);
+  }
+  void apply_abs(const double* const* u, double* y, Workers* workers) const override {
+    combine(u[0], y, true);
+  }
 
   double hidden(int element) const override { return hidden_of(op_.precision, element); }
   int terms() const override {

@@ -23,7 +23,8 @@ Step<T> adam_step(int iteration, double lr_alpha, double lr_beta, const Memory& 
   return step;
 }
 
-void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes<>& m) {
+void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes<>& m,
+                    Workers* workers) {
   const auto of = [&](int node) {
     const std::size_t n = net.size(node);
     AlignedVector<double> largest(n, 0.0);
@@ -53,7 +54,7 @@ void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Mag
     for (int u : inputs) parts.push_back(of(u));
     for (const auto& p : parts) in.push_back(p.data());
     AlignedVector<double> size(net.size(v));
-    net.affine(v)->apply_abs(in.data(), size.data());
+    net.affine(v)->apply_abs(in.data(), size.data(), workers);
     for (int i = 0; i < net.size(v); ++i) size[i] += std::fabs(net.affine(v)->bias_of(i));
     m.affine[v] = summed(std::move(size));
   }

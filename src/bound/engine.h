@@ -33,7 +33,8 @@ struct Magnitudes {
   std::vector<Of> affine;  ///< affine nodes: |M| |u| + |b|
 };
 /// Fills in node v's, from the bounds of its inputs (or its own, for node 0).
-void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes<>& m);
+void add_magnitudes(const Network<double>& net, const Bounds& bounds, int v, Magnitudes<>& m,
+                    Workers* workers = nullptr);
 
 /// How much of the past Adam's two averages keep.
 struct Memory {

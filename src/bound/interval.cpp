@@ -4,7 +4,7 @@
 
 namespace coronet::bound {
 
-void interval_node(const Network<double>& net, int v, Bounds& bounds) {
+void interval_node(const Network<double>& net, int v, Bounds& bounds, Workers* workers) {
   const std::size_t n = net.size(v);
   auto& lo = bounds.lo[v];
   auto& hi = bounds.hi[v];
@@ -46,8 +46,8 @@ void interval_node(const Network<double>& net, int v, Bounds& bounds) {
         radius[k][i] = half + g * (std::fabs(centre[k][i]) + half);
       }
     }
-    op.apply(c.data(), y.data());
-    op.apply_abs(r.data(), e.data());
+    op.apply(c.data(), y.data(), workers);
+    op.apply_abs(r.data(), e.data(), workers);
     for (std::size_t i = 0; i < n; ++i) {
       // What the bias hides is no part of the radius: it counts for its rounding only.
       const double hidden = op.hidden(static_cast<int>(i));

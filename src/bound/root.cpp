@@ -70,7 +70,7 @@ Root restate(Context& context, Bounds bounds) {
   root.bounds = std::move(bounds);
   const Slope slope = slope_of(context.options.slope);
   for (int v = 0; v < context.net64.nodes(); ++v) {
-    add_magnitudes(context.net64, root.bounds, v, root.magnitude);
+    add_magnitudes(context.net64, root.bounds, v, root.magnitude, &context.workers);
     if (context.net64.elementwise(v)) add_lines(context.net64, root, v, slope);
   }
   return root;
@@ -125,9 +125,9 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
 
   add_magnitudes(context.net64, root.bounds, 0, root.magnitude);
   for (int v = 1; v < n; ++v) {
-    interval_node(context.net64, v, root.bounds);
+    interval_node(context.net64, v, root.bounds, &context.workers);
     if (settings.known != nullptr) intersect(root.bounds, *settings.known, v);
-    add_magnitudes(context.net64, root.bounds, v, root.magnitude);
+    add_magnitudes(context.net64, root.bounds, v, root.magnitude, &context.workers);
     if (context.net64.elementwise(v)) {
       add_lines(context.net64, root, v, slope);
       continue;

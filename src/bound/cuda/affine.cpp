@@ -22,8 +22,12 @@ class OnCuda : public Affine<T> {
   }
   [[nodiscard]] double bias_of(int element) const override { return host_.bias_of(element); }
   [[nodiscard]] double hidden(int element) const override { return host_.hidden(element); }
-  void apply(const double* const* u, double* y) const override { host_.apply(u, y); }
-  void apply_abs(const double* const* u, double* y) const override { host_.apply_abs(u, y); }
+  void apply(const double* const* u, double* y, Workers* workers) const override {
+    host_.apply(u, y, workers);
+  }
+  void apply_abs(const double* const* u, double* y, Workers* workers) const override {
+    host_.apply_abs(u, y, workers);
+  }
   [[nodiscard]] int terms() const override { return host_.terms(); }
 
  protected:
