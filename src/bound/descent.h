@@ -92,11 +92,13 @@ class Descent {
 
   void save(const Rows<float, D>& rows, SlopesOf<D>& best) const {
     if (std::none_of(save_.begin(), save_.end(), [](char c) { return c != 0; })) return;
+    std::vector<device::Saved<float>> arrays;
     for (int v : plan_.elementwise) {
       if (best[v].empty()) continue;
-      device_.save_rows(rows.id, save_, plan_.extent[v].size(), rows.alpha[v].value.data(),
-                        best[v].data());
+      arrays.push_back({static_cast<std::size_t>(plan_.extent[v].size()),
+                        rows.alpha[v].value.data(), best[v].data()});
     }
+    device_.save_rows(rows.id, save_, arrays);
   }
 
   /// Notes the bounds of iteration t, and marks the rows whose slopes count and those that are

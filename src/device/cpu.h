@@ -48,6 +48,14 @@ struct SlopesAt {
   const T* rate = nullptr;  ///< factor of each row's learning rate; null: 1
 };
 
+/// Rows of `width` numbers and where some of them are saved.
+template <class T>
+struct Saved {
+  std::size_t width = 0;
+  const T* rows = nullptr;
+  T* saved = nullptr;
+};
+
 /// The Adam step of a push, for alpha and for beta.
 template <class T>
 struct Step {
@@ -151,14 +159,16 @@ class Cpu {
     }
     values.resize(to * width);
   }
-  /// Row id[r] of `saved` becomes row r of `rows`, where flag[r].
+  /// In each of the arrays, row id[r] of `saved` becomes row r of `rows`, where flag[r].
   template <class T>
-  void save_rows(const std::vector<int>& id, const std::vector<char>& flag, std::size_t width,
-                 const T* rows, T* saved) const {
-    for (std::size_t r = 0; r < flag.size(); ++r) {
-      if (!flag[r]) continue;
-      std::copy(rows + r * width, rows + (r + 1) * width,
-                saved + static_cast<std::size_t>(id[r]) * width);
+  void save_rows(const std::vector<int>& id, const std::vector<char>& flag,
+                 const std::vector<Saved<T>>& arrays) const {
+    for (const Saved<T>& array : arrays) {
+      for (std::size_t r = 0; r < flag.size(); ++r) {
+        if (!flag[r]) continue;
+        const T* row = array.rows + r * array.width;
+        std::copy(row, row + array.width, array.saved + id[r] * array.width);
+      }
     }
   }
 };

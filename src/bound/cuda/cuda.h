@@ -160,12 +160,13 @@ class Cuda {
   void keep_rows(Splits<T>&, std::size_t, const std::vector<char>&) const {}
 
   template <class T>
-  void save_rows(const std::vector<int>& id, const std::vector<char>& flag, std::size_t width,
-                 const T* rows, T* saved) const {
+  void save_rows(const std::vector<int>& id, const std::vector<char>& flag,
+                 const std::vector<device::Saved<T>>& arrays) const {
     const auto ids = upload(id);
     const auto flags = upload(std::vector<unsigned char>(flag.begin(), flag.end()));
-    cuda::save_rows(*device_, {{rows, saved, width * sizeof(T)}}, static_cast<int>(id.size()),
-                    ids.data(), flags.data());
+    std::vector<cuda::Moved> moved;
+    for (const device::Saved<T>& a : arrays) moved.push_back({a.rows, a.saved, a.width * sizeof(T)});
+    cuda::save_rows(*device_, moved, static_cast<int>(id.size()), ids.data(), flags.data());
   }
 
  private:

@@ -122,8 +122,6 @@ class CudaRows final : public RowDevice {
       }
       bound_chunk(job, first, std::min(total, first + at_once), result);
     }
-    space32_.clear();
-    space64_.clear();
     return result;
   }
 
@@ -163,7 +161,9 @@ class CudaRows final : public RowDevice {
       Rows<float, Cuda> rows =
           on_device(state, make_rows(net32_, job.list, first, last, job.patches));
       descent.run(rows, found);
+      // Only the slopes that were found are needed from here on.
     }
+    space32_.clear();
     if (job.settings.keep_alpha) keep_slopes(job, found, first, last, result);
     const int at_once = rows_for(row_bytes(job.plan, sizeof(double), false), last - first);
     for (int at = first; at < last; at += at_once) {
@@ -173,6 +173,7 @@ class CudaRows final : public RowDevice {
       settle(net64_, job.relax64, job.magnitude, job.plan, rows, space64_,
              result.bound.data() + at);
     }
+    space64_.clear();
   }
 
   void keep_slopes(const Job& job, const SlopesOf<Cuda>& found, int first, int last,
