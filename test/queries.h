@@ -46,6 +46,7 @@ struct How {
   bool attack = true;
   double seconds = 10;
   int threads = 1;
+  double least_turn = 0.1;  ///< 0: refinements come at once
 };
 
 inline Result run(const Graph& graph, const Property& property, const How& how) {
@@ -55,6 +56,7 @@ inline Result run(const Graph& graph, const Property& property, const How& how) 
   options.branch = how.branch;
   options.method = how.method;
   options.attack = how.attack;
+  options.least_turn = how.least_turn;
   options.iterations = 10;
   options.spec_iterations = 10;
   Tracer tracer;

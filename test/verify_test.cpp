@@ -164,6 +164,7 @@ TEST(Verify, AgreesWithExactEnumeration) {
       const double least = exact_minimum(n.graph, property);
       const How hows[] = {{"relu", "auto", true},
                           {"relu", "interval", false},
+                          {"relu", "crown", false, 10, 1, 0.0},
                           {"input", "auto", true},
                           {"auto", "crown", true, 10, 2},
                           {"none", "crown", false}};
