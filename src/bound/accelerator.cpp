@@ -3,6 +3,7 @@
 #include "base/error.h"
 #ifdef CORONET_HAS_CUDA
 #include "bound/cuda/open.h"
+#include "graph/products.h"
 #endif
 
 namespace coronet::bound {
@@ -12,18 +13,7 @@ namespace {
 
 /// From so many weights on (those of a convolution counted at each of its pixels), a GPU bounds
 /// rows sooner than two cores, its start included.
-constexpr double kWorthIt = 3e6;
-
-double products(const Graph& graph) {
-  double sum = 0;
-  for (const Node& n : graph.nodes) {
-    if (const Dense* d = std::get_if<Dense>(&n.op)) sum += static_cast<double>(d->weight.size());
-    if (const Conv* c = std::get_if<Conv>(&n.op)) {
-      sum += static_cast<double>(c->weight.size()) * c->out.height * c->out.width;
-    }
-  }
-  return sum;
-}
+constexpr std::size_t kWorthIt = 3'000'000;
 
 }  // namespace
 

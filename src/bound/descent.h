@@ -84,8 +84,8 @@ class Descent {
       auto& alpha = rows.alpha[v];
       for (auto* array : {&alpha.value, &alpha.m, &alpha.v, &best[v]}) device_.reserve(*array, n);
       device_.start_slopes(rows.set(), nullptr, lines.view(), plan_.extent[v], alpha.value.data());
-      device_.fill(alpha.m.data(), n, 0.0F);
-      device_.fill(alpha.v.data(), n, 0.0F);
+      device_.zero(alpha.m.data(), n);
+      device_.zero(alpha.v.data(), n);
       device_.copy(alpha.value.data(), n, best[v].data());
     }
   }

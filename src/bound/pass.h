@@ -75,13 +75,13 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
   device_.reserve(bias_, count);
   double* bias = bias_.data();
   if (rows.constant.empty()) {
-    device_.fill(bias, count, 0.0);
+    device_.zero(bias, count);
   } else {
     device_.copy(rows.constant.data(), count, bias);
   }
   if (error != nullptr) {
     device_.reserve(error_, count);
-    device_.fill(error_.data(), count, 0.0);
+    device_.zero(error_.data(), count);
     device_.charge_bias(rows.count, bias, gamma(order + 8), error_.data());
   }
   // Where a row's A at node v is multiplied by numbers of size w, K to a sum, rounding costs at
@@ -137,7 +137,7 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
   const Extent& in = plan_.extent[0];
   if (a[0] < 0) {
     a[0] = acquire(rows.count, 0);
-    device_.fill(space_.data(a[0]), count * in.size(), T(0));
+    device_.zero(space_.data(a[0]), count * in.size());
   }
   T* ain = space_.data(a[0]);
   if (!rows.input.empty()) device_.add(rows.input.data(), count * in.size(), ain);

@@ -1,5 +1,5 @@
 // Which part of a node's value the rows of a batch carry, as plain numbers that a kernel takes by
-// value (bound/extent.h says the same for the CPU).
+// value (device/extent.h says the same for the CPU).
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// What the engine does with rows at elementwise nodes and at the input box, as in bound/engine.cpp:
+// What the engine does with rows at elementwise nodes and at the input box, as in device/cpu.cpp:
 // batched, on one stream. All pointers are to device memory; T is float or double.
 //
 // Sums of a row are formed in one fixed order that depends on the row's size only: two runs give

@@ -1,5 +1,5 @@
 // Split neurons of rows: z >= 0 (sign 1) or z <= 0 (sign -1) with a multiplier beta >= 0. Around
-// the pull and the push of the node's lines (rows.h), in this order, as in bound/engine.cpp:
+// the pull and the push of the node's lines (rows.h), in this order, as in device/cpu.cpp:
 //
 //   set_aside(a); pull_lines(a, u); pull_splits(a, u)
 //   read_splits(z); push_lines(z, to); push_splits(to)

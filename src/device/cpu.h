@@ -79,8 +79,8 @@ class Cpu {
     array.resize(n);
   }
   template <class T>
-  void fill(T* to, std::size_t n, T value) const {
-    std::fill(to, to + n, value);
+  void zero(T* to, std::size_t n) const {
+    std::fill(to, to + n, T(0));
   }
   template <class T>
   void copy(const T* from, std::size_t n, T* to) const {

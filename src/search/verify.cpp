@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "graph/products.h"
 #include "search/attack.h"
 #include "search/box_search.h"
 #include "search/run.h"
@@ -18,17 +19,6 @@ constexpr std::size_t kSmallNetwork = 100000;
 constexpr std::size_t kManyBoxes = 8;
 /// Small networks may have so many inputs for input splitting to be tried beside ReLU splitting.
 constexpr int kSmallInputs = 128;
-
-std::size_t weight_count(const Graph& graph) {
-  std::size_t count = 0;
-  for (const Node& n : graph.nodes) {
-    if (const Dense* d = std::get_if<Dense>(&n.op)) count += d->weight.size();
-    if (const Conv* c = std::get_if<Conv>(&n.op)) {
-      count += c->weight.size() * static_cast<std::size_t>(c->out.height) * c->out.width;
-    }
-  }
-  return count;
-}
 
 class Verification {
  public:
@@ -96,7 +86,7 @@ class Verification {
     }
   }
 
-  bool small() const { return weight_count(graph_) <= kSmallNetwork; }
+  bool small() const { return products(graph_) <= kSmallNetwork; }
   bool by_input() const {
     return run_.options.branch == "auto" && free_dimensions_ <= run_.options.input_split_dims;
   }

@@ -64,7 +64,7 @@ class Cuda {
     array.shrink(n);
   }
   template <class T>
-  void fill(T* to, std::size_t n, T) const {
+  void zero(T* to, std::size_t n) const {
     device_->zero(to, n * sizeof(T));
   }
   template <class T>
@@ -165,7 +165,8 @@ class Cuda {
     const auto ids = upload(id);
     const auto flags = upload(std::vector<unsigned char>(flag.begin(), flag.end()));
     std::vector<cuda::Moved> moved;
-    for (const device::Saved<T>& a : arrays) moved.push_back({a.rows, a.saved, a.width * sizeof(T)});
+    for (const device::Saved<T>& a : arrays)
+      moved.push_back({a.rows, a.saved, a.width * sizeof(T)});
     cuda::save_rows(*device_, moved, static_cast<int>(id.size()), ids.data(), flags.data());
   }
 

@@ -251,11 +251,9 @@ int cuda_devices() { return static_cast<int>(cuda::devices().size()); }
 
 int cuda_ordinal(const std::string& name) { return cuda::ordinal_of(name); }
 
-}  // namespace coronet::bound
-
-namespace coronet::bound {
 template class Pass<float, Cuda>;
 template class Pass<double, Cuda>;
 template struct Rows<float, Cuda>;
 template struct Rows<double, Cuda>;
+
 }  // namespace coronet::bound
