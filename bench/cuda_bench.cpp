@@ -12,6 +12,7 @@
 #include "cuda/device.h"
 #include "cuda/gemm.h"
 #include "cuda/rows.h"
+#include "cuda/weights.h"
 
 namespace {
 
@@ -68,12 +69,12 @@ void gemm_row(Device& device, int m, int n, cuda::Precision precision, bool wide
       w.f.push_back(some[i % some.size()]);
     }
   }
-  const Weights weights(device, w, "the benchmark's weight");
+  DenseWeight weight(device, w, n, n, "the benchmark's weight");
   const Buffer<T> a = on_device<T>(device, static_cast<std::size_t>(m) * n);
   const Buffer<T> c = on_device<T>(device, static_cast<std::size_t>(m) * n);
   fmt::print("{:14} {:5} {:5}", name, m, n);
   for (const bool transposed : {false, true}) {
-    const Matrix b = matrix(weights, n, n, transposed);
+    const Matrix b = weight.get({}, transposed);
     const double s =
         seconds(device, [&] { gemm(device, m, a.data(), n, b, c.data(), n, false, precision); });
     fmt::print(" {:9.3f} ms {:7.1f}", s * 1e3, 2.0 * m * n * n / s * 1e-12);

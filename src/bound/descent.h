@@ -47,27 +47,22 @@ class Descent {
 
   /// Runs it and leaves the best slopes of every row in `best`.
   void run(Rows<float, D>& rows, SlopesOf<D>& best) {
-    const int total = rows.count;
-    rows.id.resize(total);
-    for (int r = 0; r < total; ++r) rows.id[r] = r;
-    rows.rate.assign(total, 1.0F);
-    start_slopes(rows, best);
-    best_.assign(total, -HUGE_VALF);
-    mark_.assign(total, -HUGE_VALF);
-    saved_.assign(total, -HUGE_VALF);
+    start(rows, best);
     double lr = settings_.lr;
     for (int t = 0; t < settings_.iterations && rows.count > 0; ++t) {
       if (deadline_.passed()) break;
       const bool last = t + 1 == settings_.iterations;
-      pass_.pull(rows, true, bound_);
-      if (t == 0) first_ = bound_;
-      note(rows, t, last);
+      pass_.pull(rows, true);
+      const kernels::Noting<float> how = noting(t, last);
+      device_.note(rows.count, how, standing(rows), pass_.bounds());
       save(rows, best);
-      if (last || leaving_ == rows.count) break;
+      const bool look = !last && (t % D::kLook == 0 || how.check);
+      const int leaving = look ? count_leaving(rows.count) : 0;
+      if (last || leaving == rows.count) break;
       const Step<float> step = adam_step<float>(t, lr, 0, kMemory);
       pass_.push(rows, &step);
       // A few rows that are done do no harm; taking them out costs a copy.
-      if (leaving_ * 8 > rows.count) take_out(rows);
+      if (leaving * 8 > rows.count) take_out(rows);
       lr *= settings_.decay;
     }
     pass_.end();
@@ -90,60 +85,66 @@ class Descent {
     }
   }
 
+  void start(Rows<float, D>& rows, SlopesOf<D>& best) {
+    start_slopes(rows, best);
+    const std::size_t count = rows.count;
+    for (auto* array : {&rows.rate, &first_, &best_, &mark_, &saved_}) {
+      device_.reserve(*array, count);
+    }
+    device_.fill(rows.rate.data(), count, 1.0F);
+    for (auto* array : {&first_, &best_, &mark_, &saved_}) {
+      device_.fill(array->data(), count, -HUGE_VALF);
+    }
+    device_.reserve(place_, count);
+    device_.number(place_.data(), rows.count);
+    device_.reserve(save_, count);
+    device_.reserve(out_, count);
+  }
+
   void save(const Rows<float, D>& rows, SlopesOf<D>& best) const {
-    if (std::none_of(save_.begin(), save_.end(), [](char c) { return c != 0; })) return;
     std::vector<device::Saved<float>> arrays;
     for (int v : plan_.elementwise) {
       if (best[v].empty()) continue;
       arrays.push_back({static_cast<std::size_t>(plan_.extent[v].size()),
                         rows.alpha[v].value.data(), best[v].data()});
     }
-    device_.save_rows(rows.id, save_, arrays);
+    device_.save_rows(rows.count, place_.data(), save_.data(), arrays);
   }
 
-  /// Notes the bounds of iteration t, and marks the rows whose slopes count and those that are
-  /// done.
-  void note(Rows<float, D>& rows, int t, bool last) {
-    const bool saving = last || t >= std::min(kSettled, settings_.iterations / 2);
-    out_.assign(rows.count, 0);
-    save_.assign(rows.count, 0);
-    const auto mark_saved = [&](int r) {
-      saved_[rows.id[r]] = bound_[r];
-      save_[r] = 1;
-    };
-    for (int r = 0; r < rows.count; ++r) {
-      const int id = rows.id[r];
-      const bool positive = settings_.stop_positive && bound_[r] > 0;
-      if (t >= kSettled && !(bound_[r] > best_[id])) rows.rate[r] *= kShorter;
-      best_[id] = std::max(best_[id], bound_[r]);
-      if (positive) {
-        mark_saved(r);
-        out_[r] = 1;
-      } else if (saving && bound_[r] > saved_[id]) {
-        mark_saved(r);
-      }
-    }
-    if (settings_.pairs) {
-      for (int r = 0; r + 1 < rows.count; ++r) {
-        if (rows.id[r] / 2 == rows.id[r + 1] / 2 && (out_[r] || out_[r + 1]))
-          out_[r] = out_[r + 1] = 1;
-      }
-    }
-    if (settings_.converged > 0 && t % 10 == 9) {
-      for (int r = 0; r < rows.count; ++r) {
-        const int id = rows.id[r];
-        const float gained = std::min(best_[id] - first_[id], std::fabs(best_[id]));
-        if (best_[id] - mark_[id] <= settings_.converged * gained) out_[r] = 1;
-        mark_[id] = best_[id];
-      }
-    }
-    leaving_ = static_cast<int>(std::count(out_.begin(), out_.end(), 1));
+  kernels::Standing<float> standing(Rows<float, D>& rows) {
+    return {place_.data(), rows.rate.data(), first_.data(), best_.data(),
+            mark_.data(),  saved_.data(),    save_.data(),  out_.data()};
+  }
+
+  [[nodiscard]] kernels::Noting<float> noting(int t, bool last) const {
+    kernels::Noting<float> how;
+    how.first = t == 0;
+    how.settled = t >= kSettled;
+    how.shorter = kShorter;
+    how.saving = last || t >= std::min(kSettled, settings_.iterations / 2);
+    how.stop_positive = settings_.stop_positive;
+    how.pairs = settings_.pairs;
+    how.check = settings_.converged > 0 && t % 10 == 9;
+    how.converged = settings_.converged;
+    return how;
+  }
+
+  int count_leaving(int rows) {
+    leaving_.resize(rows);
+    device_.read(out_.data(), rows, leaving_.data());
+    return static_cast<int>(std::count(leaving_.begin(), leaving_.end(), 1));
   }
 
   void take_out(Rows<float, D>& rows) {
-    for (char& c : out_) c = c ? 0 : 1;
-    rows.compact(device_, out_, plan_);
+    for (char& c : leaving_) c = c ? 0 : 1;
+    const typename D::Kept keep = device_.kept(leaving_);
+    device_.keep_rows(place_, 1, keep);
+    for (auto* array : {&first_, &best_, &mark_, &saved_}) device_.keep_rows(*array, 1, keep);
+    rows.compact(device_, leaving_, plan_);
   }
+
+  template <class T>
+  using Array = typename D::template Array<T>;
 
   const Relaxation<float, D>& relaxation_;
   const Plan& plan_;
@@ -151,10 +152,10 @@ class Descent {
   D device_;
   const OptimiseSettings& settings_;
   Pass<float, D> pass_;
-  std::vector<float> bound_;                        // [rows of the batch]
-  std::vector<float> first_, best_, mark_, saved_;  // by the row's place in the chunk
-  std::vector<char> out_, save_;  // rows of the batch that are done; whose slopes count
-  int leaving_ = 0;
+  Array<float> first_, best_, mark_, saved_;  // kernels/noting.h, with the rows' rates
+  Array<int> place_;
+  Array<char> save_, out_;
+  std::vector<char> leaving_;  // the host's copy of out_
 };
 
 /// Gives rows the slopes that a descent found for a batch in which the first of them was row

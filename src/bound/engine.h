@@ -61,6 +61,10 @@ class Pass {
   /// error[r] holds over the reals.
   void pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
             const Magnitudes<D>* magnitude = nullptr, std::vector<double>* error = nullptr);
+  /// The same with the bounds left on the device, and the errors too where there is a `magnitude`:
+  /// each lacks what is returned.
+  double pull(const Rows<T, D>& rows, bool keep, const Magnitudes<D>* magnitude = nullptr);
+  [[nodiscard]] const T* bounds() const { return bound_.data(); }
 
   /// Pushes the minimising input of each row through its relaxed network and makes one ascent step
   /// of the rows' alpha, at the rows' rates, and beta (none if step is null). Call after
@@ -98,7 +102,7 @@ class Pass {
   const D& device_;
   std::vector<int> kept_;  // [nodes] buffer, or -1
   Array<double> bias_, error_;
-  Array<T> bound_, rate_;
+  Array<T> bound_;
 };
 
 }  // namespace coronet::bound

@@ -28,6 +28,21 @@ int chunk_rows(std::size_t bytes, std::size_t budget, int rows, int workers, int
 
 }  // namespace
 
+std::vector<int> neurons_of(const RowList& list) {
+  std::vector<int> asked = list.neuron;
+  std::sort(asked.begin(), asked.end());
+  asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
+  return asked;
+}
+
+RowList renumbered(const RowList& list, const std::vector<int>& kept) {
+  RowList to = list;
+  for (int& j : to.neuron) {
+    j = static_cast<int>(std::lower_bound(kept.begin(), kept.end(), j) - kept.begin());
+  }
+  return to;
+}
+
 bool usable_patches(const RowList& list, const Shape& shape) {
   return !list.neuron.empty() && shape.image() && list.input.empty();
 }

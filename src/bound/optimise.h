@@ -55,6 +55,11 @@ struct RowBounds {
 RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings);
 
+/// The neurons that a list in selection form asks for, ascending, each once.
+std::vector<int> neurons_of(const RowList& list);
+/// The list where neurons kept[i] are now called i.
+RowList renumbered(const RowList& list, const std::vector<int>& kept);
+
 /// Can the rows of the list be carried in windows of the node's image?
 bool usable_patches(const RowList& list, const Shape& shape);
 

@@ -9,7 +9,8 @@
 namespace coronet::bound {
 
 template <class T, class D>
-void Rows<T, D>::compact(const D& device, const std::vector<char>& keep, const Plan& plan) {
+void Rows<T, D>::compact(const D& device, const std::vector<char>& flags, const Plan& plan) {
+  const typename D::Kept keep = device.kept(flags);
   device.keep_rows(neuron, 1, keep);
   device.keep_rows(sign, 1, keep);
   device.keep_rows(dense, plan.extent[plan.start].shape.size(), keep);
@@ -18,15 +19,14 @@ void Rows<T, D>::compact(const D& device, const std::vector<char>& keep, const P
   device.keep_rows(domain, 1, keep);
   device.keep_rows(start_y, 1, keep);
   device.keep_rows(start_x, 1, keep);
+  device.keep_rows(rate, 1, keep);
   int left = 0;
   for (int r = 0; r < count; ++r) {
-    if (!keep[r]) continue;
+    if (!flags[r]) continue;
     if (!id.empty()) id[left] = id[r];
-    if (!rate.empty()) rate[left] = rate[r];
     ++left;
   }
   if (!id.empty()) id.resize(left);
-  if (!rate.empty()) rate.resize(left);
   for (int v : plan.elementwise) {
     if (!alpha.empty()) {
       device.keep_rows(alpha[v].value, plan.extent[v].size(), keep);
@@ -65,6 +65,17 @@ void Pass<T, D>::start(const Rows<T, D>& rows, std::vector<int>& a, double* bias
 template <class T, class D>
 void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
                       const Magnitudes<D>* magnitude, std::vector<double>* error) {
+  const double lost = pull(rows, keep, error == nullptr ? nullptr : magnitude);
+  bound.resize(rows.count);
+  device_.read(bound_.data(), rows.count, bound.data());
+  if (error == nullptr) return;
+  error->resize(rows.count);
+  device_.read(error_.data(), rows.count, error->data());
+  for (double& e : *error) e += lost;
+}
+
+template <class T, class D>
+double Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, const Magnitudes<D>* magnitude) {
   end();
   const RowSet set = rows.set();
   const int* domains = rows.domain.empty() ? nullptr : rows.domain.data();
@@ -79,7 +90,7 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
   } else {
     device_.copy(rows.constant.data(), count, bias);
   }
-  if (error != nullptr) {
+  if (magnitude != nullptr) {
     device_.reserve(error_, count);
     device_.zero(error_.data(), count);
     device_.charge_bias(rows.count, bias, gamma(order + 8), error_.data());
@@ -105,7 +116,7 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
     if (v == 0) break;
     const Extent& out = plan_.extent[v];
     if (net_.elementwise(v)) {
-      if (error != nullptr) charge(v, magnitude->value, out.size());
+      if (magnitude != nullptr) charge(v, magnitude->value, out.size());
       const int u = net_.inputs(v)[0];
       const bool add = a[u] >= 0;
       if (!add) a[u] = acquire(rows.count, u);
@@ -120,7 +131,7 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
       continue;
     }
     const Affine<T>& op = *net_.affine(v);
-    if (error != nullptr) charge(v, magnitude->affine, op.terms());
+    if (magnitude != nullptr) charge(v, magnitude->affine, op.terms());
     op.bias(set, space_.data(a[v]), out, bias);
     const auto& inputs = net_.inputs(v);
     for (int k = 0; k < static_cast<int>(inputs.size()); ++k) {
@@ -141,23 +152,19 @@ void Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, std::vector<T>& bound,
   }
   T* ain = space_.data(a[0]);
   if (!rows.input.empty()) device_.add(rows.input.data(), count * in.size(), ain);
-  if (error != nullptr) {
+  if (magnitude != nullptr) {
     charge(0, magnitude->value, static_cast<double>(in.size()));
     device_.charge_bias(rows.count, bias, gamma(order + 8), error_.data());
-    error->resize(count);
-    device_.read(error_.data(), count, error->data());
-    for (double& e : *error) e += lost;
   }
   device_.reserve(bound_, count);
   device_.concretize(set, domains, ain, in, relaxation_.lo.data(), relaxation_.hi.data(), bias,
                      bound_.data());
-  bound.resize(count);
-  device_.read(bound_.data(), count, bound.data());
   if (keep) {
     kept_[0] = a[0];
   } else {
     space_.release(a[0]);
   }
+  return lost;
 }
 
 template <class T, class D>
@@ -173,11 +180,6 @@ void Pass<T, D>::push(Rows<T, D>& rows, const Step<T>* step,
                       typename D::template Array<T>* start_value) {
   const RowSet set = rows.set();
   const int* domains = rows.domain.empty() ? nullptr : rows.domain.data();
-  if (!rows.rate.empty()) {
-    device_.reserve(rate_, rows.rate.size());
-    device_.write(rows.rate.data(), rows.rate.size(), rate_.data());
-  }
-  const T* rate = rows.rate.empty() ? nullptr : rate_.data();
   std::vector<int> value(plan_.start + 1, -1);
   std::vector<int> left = plan_.consumers;
   const auto done_with = [&](int u) {
@@ -201,7 +203,7 @@ void Pass<T, D>::push(Rows<T, D>& rows, const Step<T>* step,
       // In place where nothing else reads the input.
       const bool in_place = left[u] == 1 && extent == plan_.extent[u];
       const int buffer = in_place ? value[u] : acquire(rows.count, v);
-      device_.push_lines(set, domains, relaxation_.lines[v].view(), rows.slopes(v, rate),
+      device_.push_lines(set, domains, relaxation_.lines[v].view(), rows.slopes(v),
                          rows.splits.empty() ? nullptr : &rows.splits[v], kept(v, 0), extent,
                          space_.data(value[u]), plan_.extent[u], space_.data(buffer), step);
       if (in_place) {

@@ -9,6 +9,9 @@ namespace coronet::bound {
 
 namespace {
 
+/// Products on a GPU are fast where rows begin at whole cache lines.
+constexpr int kGranule = 32;
+
 /// Is element j of the node made of the elements j of its inputs?
 bool one_by_one(const Operator& op) {
   return elementwise(op) || std::holds_alternative<Scale>(op) || std::holds_alternative<Sum>(op);
@@ -33,9 +36,11 @@ std::vector<int> element_classes(const Graph& graph, int count) {
 
 /// The elements of nodes 0 .. last that remain: those that a Dense (or a Conv, with `convolutions`)
 /// reads and that are not always zero, and of node `last` those asked for. Where anything else
-/// reads or makes a class of nodes, or it is the input's, it is kept whole.
+/// reads or makes a class of nodes, or it is the input's, it is kept whole. Of each node, a
+/// multiple of `granule` remains, or all.
 std::vector<std::vector<int>> elements_kept(const Graph& graph, const Bounds& bounds, int last,
-                                            const std::vector<int>& asked, bool convolutions) {
+                                            const std::vector<int>& asked, bool convolutions,
+                                            int granule = 1) {
   const int n = last + 1;
   const std::vector<int> class_of = element_classes(graph, n);
   std::vector<char> whole(n, 0);
@@ -60,6 +65,15 @@ std::vector<std::vector<int>> elements_kept(const Graph& graph, const Bounds& bo
         const bool dead = may_be_dead && bounds.hi[graph.nodes[u].inputs[0]][j] <= 0;
         if (!dead) needed[c][j] = 1;
       }
+    }
+  }
+  for (std::vector<char>& some : needed) {
+    auto missing = std::count(some.begin(), some.end(), 1) % granule;
+    if (missing > 0) missing = granule - missing;
+    for (std::size_t j = 0; j < some.size() && missing > 0; ++j) {
+      if (some[j] != 0) continue;
+      some[j] = 1;
+      --missing;
     }
   }
   std::vector<std::vector<int>> kept(n);
@@ -152,8 +166,9 @@ Precision select(const Precision& precision, const std::vector<int>& kept) {
   return {precision.roundings, spread(precision.hidden, kept)};
 }
 
-/// The graph with these elements only.
-Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_elements) {
+/// The graph with these elements only; without `weights`, its dense layers have none.
+Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_elements,
+                  bool weights = true) {
   Reduced reduced;
   reduced.kept = std::move(kept_elements);
   for (std::size_t v = 0; v < reduced.kept.size(); ++v) {
@@ -174,8 +189,10 @@ Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_element
       Dense d;
       d.in = static_cast<int>(columns.size());
       d.out = static_cast<int>(kept.size());
-      d.weight.f = submatrix(dense->weight.f, dense->in, kept, columns);
-      d.weight.d = submatrix(dense->weight.d, dense->in, kept, columns);
+      if (weights) {
+        d.weight.f = submatrix(dense->weight.f, dense->in, kept, columns);
+        d.weight.d = submatrix(dense->weight.d, dense->in, kept, columns);
+      }
       d.bias = reduced.select(static_cast<int>(v), dense->bias);
       d.precision = select(dense->precision, kept);
       node.op = std::move(d);
@@ -192,6 +209,20 @@ Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_element
     reduced.graph.nodes.push_back(std::move(node));
   }
   return reduced;
+}
+
+/// Does a tenth of the dense weights go, of nodes 0 .. kept.size() - 1?
+bool smaller(const Graph& graph, const std::vector<std::vector<int>>& kept) {
+  double before = 0;
+  double after = 0;
+  for (std::size_t v = 0; v < kept.size(); ++v) {
+    const Node& node = graph.nodes[v];
+    const Dense* dense = std::get_if<Dense>(&node.op);
+    if (dense == nullptr) continue;
+    before += static_cast<double>(dense->in) * dense->out;
+    after += static_cast<double>(kept[node.inputs[0]].size()) * kept[v].size();
+  }
+  return after <= 0.9 * before && before > 0;
 }
 
 std::vector<int> all_of(const Node& node) {
@@ -214,16 +245,7 @@ Bounds Reduced::select(const Bounds& bounds) const {
 std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bounds) {
   const int last = static_cast<int>(graph.nodes.size()) - 1;
   auto kept = elements_kept(graph, bounds, last, all_of(graph.nodes[last]), false);
-  double before = 0;
-  double after = 0;
-  for (const Node& node : graph.nodes) {
-    const Dense* dense = std::get_if<Dense>(&node.op);
-    if (dense == nullptr) continue;
-    const std::size_t v = &node - graph.nodes.data();
-    before += static_cast<double>(dense->in) * dense->out;
-    after += static_cast<double>(kept[node.inputs[0]].size()) * kept[v].size();
-  }
-  if (after > 0.9 * before) return std::nullopt;
+  if (!smaller(graph, kept)) return std::nullopt;
   Reduced reduced = rewritten(graph, std::move(kept));
   reduced.graph.input_order = graph.input_order;
   reduced.graph.output_order = graph.output_order;
@@ -253,5 +275,28 @@ std::optional<Reduced> thin_out(const Graph& graph, const Bounds& bounds, int la
   if (weights > most) return std::nullopt;
   return rewritten(graph, std::move(kept));
 }
+
+std::optional<Reduced> outline(const Graph& graph, const Bounds& bounds, int last,
+                               const std::vector<int>& asked) {
+  auto kept = elements_kept(graph, bounds, last, asked, false, kGranule);
+  if (!smaller(graph, kept)) return std::nullopt;
+  return rewritten(graph, std::move(kept), false);
+}
+
+template <class T>
+Lines<T> select_lines(const Reduced& reduced, int v, const Lines<T>& from) {
+  Lines<T> to;
+  to.size = static_cast<int>(reduced.kept[v].size());
+  to.relu = from.relu;
+  to.floor = from.floor;
+  to.sl = reduced.select(v, from.sl);
+  to.tl = reduced.select(v, from.tl);
+  to.su = reduced.select(v, from.su);
+  to.tu = reduced.select(v, from.tu);
+  to.free = reduced.select(v, from.free);
+  return to;
+}
+template Lines<float> select_lines(const Reduced&, int, const Lines<float>&);
+template Lines<double> select_lines(const Reduced&, int, const Lines<double>&);
 
 }  // namespace coronet::bound

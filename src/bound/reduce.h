@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bound/bounds.h"
+#include "bound/lines.h"
 #include "graph/graph.h"
 
 namespace coronet::bound {
@@ -36,5 +37,15 @@ std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bound
 /// Sparse. Nothing, where that would leave more than `most` weights.
 std::optional<Reduced> thin_out(const Graph& graph, const Bounds& bounds, int last,
                                 const std::vector<int>& asked, double most);
+
+/// Nodes 0 .. last without dead neurons, where dense layers alone read and make them, and of node
+/// `last` the elements `asked`; its dense layers have no weights: whoever holds those picks from
+/// them by `kept`. Nothing, where less than a tenth of the weights would go.
+std::optional<Reduced> outline(const Graph& graph, const Bounds& bounds, int last,
+                               const std::vector<int>& asked);
+
+/// The lines of node v that remain.
+template <class T>
+Lines<T> select_lines(const Reduced& reduced, int v, const Lines<T>& from);
 
 }  // namespace coronet::bound

@@ -29,7 +29,7 @@ struct Rows {
   Array<int> domain;            ///< [count], or empty: all of domain 0
   Array<int> start_y, start_x;  ///< [count] where patches start; empty for whole rows
   std::vector<int> id;          ///< [count] the caller's name of each row
-  std::vector<T> rate;  ///< [count] factor of the learning rate of the row's alpha, or empty: 1
+  Array<T> rate;  ///< [count] factor of the learning rate of the row's alpha, or empty: 1
 
   /// Optimised lower slopes of one elementwise node and Adam's moments: [count, extent]; empty: the
   /// lines' own slopes.
@@ -49,9 +49,10 @@ struct Rows {
   [[nodiscard]] const T* lower(int node) const {
     return alpha.empty() || alpha[node].value.empty() ? nullptr : alpha[node].value.data();
   }
-  [[nodiscard]] device::SlopesAt<T> slopes(int node, const T* rates) {
+  [[nodiscard]] device::SlopesAt<T> slopes(int node) {
     if (alpha.empty() || alpha[node].value.empty()) return {};
-    return {alpha[node].value.data(), alpha[node].m.data(), alpha[node].v.data(), rates};
+    return {alpha[node].value.data(), alpha[node].m.data(), alpha[node].v.data(),
+            rate.empty() ? nullptr : rate.data()};
   }
 
   /// Keeps the rows r with keep[r], in order, with all that belongs to them.

@@ -27,17 +27,6 @@ double products(const Graph& graph, const Plan& plan) {
   return sum;
 }
 
-Lines<float> select_lines(const Reduced& reduced, int v, const Lines<float>& from) {
-  Lines<float> to = from;
-  to.size = static_cast<int>(reduced.kept[v].size());
-  to.sl = reduced.select(v, from.sl);
-  to.tl = reduced.select(v, from.tl);
-  to.su = reduced.select(v, from.su);
-  to.tu = reduced.select(v, from.tu);
-  to.free = reduced.select(v, from.free);
-  return to;
-}
-
 }  // namespace
 
 std::unique_ptr<Thinned> Thinned::make(const Network<float>& net, const Root& root,
@@ -47,11 +36,8 @@ std::unique_ptr<Thinned> Thinned::make(const Network<float>& net, const Root& ro
     return std::holds_alternative<Conv>(graph.nodes[v].op);
   });
   if (!convolutions || list.neuron.empty() || !list.input.empty()) return nullptr;
-  std::vector<int> asked = list.neuron;
-  std::sort(asked.begin(), asked.end());
-  asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
   const double most = std::min(kMostWeights, products(graph, plan) / kBlockCost);
-  auto reduced = thin_out(graph, root.bounds, list.node, asked, most);
+  auto reduced = thin_out(graph, root.bounds, list.node, neurons_of(list), most);
   if (!reduced) return nullptr;
   return std::unique_ptr<Thinned>(new Thinned(std::move(*reduced), root, list));
 }
@@ -59,7 +45,7 @@ std::unique_ptr<Thinned> Thinned::make(const Network<float>& net, const Root& ro
 Thinned::Thinned(Reduced reduced, const Root& root, const RowList& list)
     : reduced_(std::move(reduced)),
       net_(reduced_.graph, static_cast<std::size_t>(4 * kMostWeights)),
-      list_(list) {
+      list_(renumbered(list, reduced_.kept[list.node])) {
   relaxation_.lo = root.relax32.lo;
   relaxation_.hi = root.relax32.hi;
   relaxation_.lines.resize(net_.nodes());
@@ -67,10 +53,6 @@ Thinned::Thinned(Reduced reduced, const Root& root, const RowList& list)
     if (net_.elementwise(v) && root.relax32.lines[v].size > 0) {
       relaxation_.lines[v] = select_lines(reduced_, v, root.relax32.lines[v]);
     }
-  }
-  const std::vector<int>& kept = reduced_.kept[list.node];
-  for (int& j : list_.neuron) {
-    j = static_cast<int>(std::lower_bound(kept.begin(), kept.end(), j) - kept.begin());
   }
   plan_ = make_plan(net_, list.node, false);
 }

@@ -96,6 +96,32 @@ void refuse_changed_arithmetic() {
   }
 }
 
+Staging::Staging() {
+  for (Half& half : halves_) {
+    CORONET_CUDA_CHECK(cudaHostAlloc(&half.memory, kBytes, cudaHostAllocDefault));
+    CORONET_CUDA_CHECK(cudaEventCreateWithFlags(&half.arrived, cudaEventDisableTiming));
+  }
+}
+
+Staging::~Staging() {
+  for (Half& half : halves_) {
+    if (half.arrived != nullptr) report_failure(cudaEventDestroy(half.arrived));
+    if (half.memory != nullptr) report_failure(cudaFreeHost(half.memory));
+  }
+}
+
+void* Staging::room() {
+  CORONET_CUDA_CHECK(cudaEventSynchronize(halves_[next_].arrived));
+  return halves_[next_].memory;
+}
+
+void Staging::send(void* to, std::size_t bytes, cudaStream_t stream) {
+  const Half& half = halves_[next_];
+  CORONET_CUDA_CHECK(cudaMemcpyAsync(to, half.memory, bytes, cudaMemcpyHostToDevice, stream));
+  CORONET_CUDA_CHECK(cudaEventRecord(half.arrived, stream));
+  next_ = 1 - next_;
+}
+
 Device::Device(int ordinal, std::size_t limit)
     : properties_(open(ordinal)), arena_(limit > 0 ? limit : properties_.free / 10 * 9) {
   CORONET_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));

@@ -1,6 +1,7 @@
 // One CUDA device: its stream, its memory, cuBLAS on it.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 
 // CUDA's own names, so that these headers do not need CUDA's.
 struct CUstream_st;
+struct CUevent_st;
 using cudaStream_t = CUstream_st*;
 struct cublasContext;
 using cublasHandle_t = cublasContext*;
@@ -33,6 +35,30 @@ int ordinal_of(const std::string& name);
 
 /// Throws where an environment variable would change the arithmetic of cuBLAS behind our back.
 void refuse_changed_arithmetic();
+
+/// Pinned host memory through which large arrays go to the device: one half is filled while the
+/// other is on its way.
+class Staging {
+ public:
+  static constexpr std::size_t kBytes = std::size_t{16} << 20;  ///< of one half
+  Staging();
+  ~Staging();
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  /// Memory that may be written to: what was last sent from it has arrived.
+  void* room();
+  /// The room's first bytes go to the device.
+  void send(void* to, std::size_t bytes, cudaStream_t stream);
+
+ private:
+  struct Half {
+    void* memory = nullptr;
+    CUevent_st* arrived = nullptr;
+  };
+  std::array<Half, 2> halves_;
+  int next_ = 0;
+};
 
 /// All work of one engine on one device, on one stream, in order. For one thread at a time; a
 /// thread that comes to it calls use() first, as CUDA's current device belongs to the thread.
@@ -75,6 +101,13 @@ class Device {
 
   /// Host to device; `from` may be changed when it returns.
   void put(void* to, const void* from, std::size_t bytes) const;
+  /// What fill(room) writes, at most Staging::kBytes, goes to `to`.
+  template <class Fill>
+  void stage(std::size_t bytes, void* to, const Fill& fill) {
+    if (!staging_) staging_ = std::make_unique<Staging>();
+    fill(staging_->room());
+    staging_->send(to, bytes, stream_);
+  }
   /// Device to host; waits for it.
   void get(void* to, const void* from, std::size_t bytes) const;
   void copy(void* to, const void* from, std::size_t bytes) const;
@@ -86,6 +119,7 @@ class Device {
   cublasHandle_t blas_ = nullptr;
   Arena arena_;
   Buffer<char> workspace_;  // cuBLAS's
+  std::unique_ptr<Staging> staging_;
 };
 
 }  // namespace coronet::cuda

@@ -53,16 +53,6 @@ cublasComputeType_t compute_of(Precision precision) {
 
 }  // namespace
 
-Weights::Weights(Device& device, const Weight& weight, const char* what) {
-  if (!weight.f.empty()) {
-    f = device.upload(weight.f, Tensor::kWeights, what);
-    return;
-  }
-  const std::vector<float> rounded(weight.d.begin(), weight.d.end());
-  f = device.upload(rounded, Tensor::kWeights, what);
-  d = device.upload(weight.d, Tensor::kWeights, what);
-}
-
 void gemm(Device& device, int m, const float* a, std::size_t lda, const Matrix& b, float* c,
           std::size_t ldc, bool accumulate, Precision precision) {
   if (m == 0) return;

@@ -8,7 +8,6 @@
 #include <cstddef>
 
 #include "cuda/device.h"
-#include "ops/weight.h"
 
 namespace coronet::cuda {
 
@@ -17,19 +16,6 @@ enum class Precision {
   kExact,  ///< in float32
   kTf32,   ///< factors rounded to 11 bits, summed in float32
   kBf16,   ///< factors rounded to 8 bits, summed in float32
-};
-
-/// A weight on the device: in float32, and also in float64 where float32 does not hold it exactly.
-struct Weights {
-  Buffer<float> f;
-  Buffer<double> d;
-
-  Weights() = default;
-  /// float64 weights are rounded to nearest for the float32 copy.
-  Weights(Device& device, const Weight& weight, const char* what);
-  [[nodiscard]] std::size_t bytes() const {
-    return f.size() * sizeof(float) + d.size() * sizeof(double);
-  }
 };
 
 /// A row-major [rows, cols] weight as the operand B: itself (K = rows, N = cols), or transposed
@@ -44,10 +30,6 @@ struct Matrix {
   [[nodiscard]] int k() const { return transposed ? cols : rows; }
   [[nodiscard]] int n() const { return transposed ? rows : cols; }
 };
-inline Matrix matrix(const Weights& w, int rows, int cols, bool transposed) {
-  return {w.f.data(), w.d.data(), rows, cols, transposed};
-}
-
 /// C[m, n] = or += A[m, k] B; lda and ldc in elements. C may not overlap A.
 void gemm(Device& device, int m, const float* a, std::size_t lda, const Matrix& b, float* c,
           std::size_t ldc, bool accumulate, Precision precision = Precision::kExact);

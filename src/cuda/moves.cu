@@ -76,6 +76,18 @@ struct Convert {
 };
 
 template <class T>
+struct Fill {
+  T value;
+  T* to;
+  __device__ void operator()(std::size_t i) const { to[i] = value; }
+};
+
+struct Number {
+  int* to;
+  __device__ void operator()(std::size_t i) const { to[i] = static_cast<int>(i); }
+};
+
+template <class T>
 struct Spread {
   using Number = T;
   const T* from;
@@ -96,8 +108,7 @@ struct Arrays {
 
 // Words of 16 bytes where all allow it, else of 4.
 template <class Word>
-__global__ void move_kernel(const Arrays arrays, const int* index, const unsigned char* flag,
-                            bool gather) {
+__global__ void move_kernel(const Arrays arrays, const int* index, const char* flag, bool gather) {
   const std::size_t r = blockIdx.x;
   if (flag != nullptr && flag[r] == 0) return;
   const Moved& m = arrays.array[blockIdx.y];
@@ -109,7 +120,7 @@ __global__ void move_kernel(const Arrays arrays, const int* index, const unsigne
 }
 
 void move(Device& device, const std::vector<Moved>& arrays, int count, const int* index,
-          const unsigned char* flag, bool gather, const char* name) {
+          const char* flag, bool gather, const char* name) {
   if (count == 0) return;
   Arrays all{};
   int n = 0;
@@ -204,6 +215,15 @@ void add_selected(Device& device, int count, const int* neuron, const T* sign, c
 }
 
 template <class T>
+void fill(Device& device, std::size_t count, T value, T* to) {
+  each(device, count, Fill<T>{value, to}, "launch of fill");
+}
+
+void number(Device& device, int count, int* to) {
+  each(device, count, Number{to}, "launch of number");
+}
+
+template <class T>
 void add(Device& device, std::size_t count, const T* from, T* to) {
   each(device, count, Convert<T, T, true>{from, to}, "launch of add");
 }
@@ -226,7 +246,7 @@ void gather_rows(Device& device, const std::vector<Moved>& arrays, int count, co
 }
 
 void save_rows(Device& device, const std::vector<Moved>& arrays, int count, const int* id,
-               const unsigned char* flag) {
+               const char* flag) {
   move(device, arrays, count, id, flag, false, "launch of save_rows");
 }
 
@@ -251,6 +271,7 @@ void unpack_slopes(Device& device, const Rows& rows, const Geometry& g, const T*
   template void start_rows(Device&, const Rows&, const Geometry&, const int*, const T*, T*);       \
   template void pull_selection(Device&, int, const int*, const T*, const Matrix&, T*);             \
   template void add_selected(Device&, int, const int*, const T*, const double*, int, double*);     \
+  template void fill(Device&, std::size_t, T, T*);                                                 \
   template void add(Device&, std::size_t, const T*, T*);                                           \
   template void spread(Device&, const Rows&, const Geometry&, const T*, T*);                       \
   template void pack_slopes(Device&, const Rows&, const Geometry&, const T*, const int*, int,      \

@@ -27,6 +27,11 @@ template <class T>
 void add_selected(Device& device, int count, const int* neuron, const T* sign, const double* b,
                   int period, double* bias);
 
+/// to[i] = value, and to[i] = i.
+template <class T>
+void fill(Device& device, std::size_t count, T value, T* to);
+void number(Device& device, int count, int* to);
+
 /// to[i] += from[i]
 template <class T>
 void add(Device& device, std::size_t count, const T* from, T* to);
@@ -54,7 +59,7 @@ void gather_rows(Device& device, const std::vector<Moved>& arrays, int count, co
 /// to row id[r] = from row r for those r < count where flag[r], for all the arrays; the ids of
 /// flagged rows differ.
 void save_rows(Device& device, const std::vector<Moved>& arrays, int count, const int* id,
-               const unsigned char* flag);
+               const char* flag);
 
 /// packed[r][k] = the slope at neuron free[k] in 16 bits, 0 where the row's window does not reach
 /// it.

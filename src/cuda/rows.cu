@@ -252,6 +252,12 @@ __global__ void charge_bias_kernel(int count, const double* bias, double factor,
   error[r] = add ? error[r] + charged : charged;
 }
 
+__global__ void note_kernel(int count, const kernels::Noting<float> how,
+                            const kernels::Standing<float> rows, const float* bound) {
+  const int r = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (r < count) kernels::note_row(how, rows, bound, r, count);
+}
+
 /// Larger score first, then the earlier neuron: an order, so that any tree finds the same.
 template <class T>
 __device__ __forceinline__ void keep_better(T& score, int& at, T other, int other_at) {
@@ -375,6 +381,13 @@ void charge_bias(Device& device, int count, const double* bias, double factor, d
   charge_bias_kernel<<<(count + 127) / 128, 128, 0, device.stream()>>>(count, bias, factor, error,
                                                                        add);
   CORONET_CUDA_LAUNCHED("charge_bias");
+}
+
+void note(Device& device, int count, const kernels::Noting<float>& how,
+          const kernels::Standing<float>& rows, const float* bound) {
+  if (count == 0) return;
+  note_kernel<<<(count + 127) / 128, 128, 0, device.stream()>>>(count, how, rows, bound);
+  CORONET_CUDA_LAUNCHED("note");
 }
 
 template <class T>

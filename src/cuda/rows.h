@@ -8,6 +8,7 @@
 #include "cuda/device.h"
 #include "cuda/geometry.h"
 #include "kernels/elementwise.h"
+#include "kernels/noting.h"
 
 namespace coronet::cuda {
 
@@ -63,6 +64,10 @@ void charge(Device& device, const Rows& rows, const Geometry& g, const double* a
 /// error[r] = factor |bias[r]|, or += .
 void charge_bias(Device& device, int count, const double* bias, double factor, double* error,
                  bool add);
+
+/// What a descent notes of each row after an iteration (kernels/noting.h).
+void note(Device& device, int count, const kernels::Noting<float>& how,
+          const kernels::Standing<float>& rows, const float* bound);
 
 /// The unsplit neuron of each row whose upper line's intercept costs most: where the largest
 /// -min(a, 0) tu free of this node is above best[r], writes it, `node` and the neuron (the least of

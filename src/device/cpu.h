@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "base/aligned.h"
 #include "device/extent.h"
 #include "kernels/elementwise.h"
+#include "kernels/noting.h"
 
 namespace coronet::device {
 
@@ -79,6 +82,12 @@ class Cpu {
     array.resize(n);
   }
   template <class T>
+  void fill(T* to, std::size_t n, T value) const {
+    std::fill(to, to + n, value);
+  }
+  /// to[i] = i
+  void number(int* to, int n) const { std::iota(to, to + n, 0); }
+  template <class T>
   void zero(T* to, std::size_t n) const {
     std::fill(to, to + n, T(0));
   }
@@ -143,9 +152,21 @@ class Cpu {
   /// error[r] += factor |bias[r]|
   void charge_bias(int count, const double* bias, double factor, double* error) const;
 
-  /// Keeps the rows r with keep[r], in order.
+  /// Notes the bounds of an iteration: kernels/noting.h.
+  template <class T>
+  void note(int count, const kernels::Noting<T>& how, const kernels::Standing<T>& rows,
+            const T* bound) const {
+    for (int r = 0; r < count; ++r) kernels::note_row(how, rows, bound, r, count);
+  }
+  /// How often the host looks at what was noted: every so many iterations.
+  static constexpr int kLook = 1;
+
+  /// Which rows of a batch stay: those r with keep[r], in order.
+  using Kept = std::vector<char>;
+  [[nodiscard]] Kept kept(std::vector<char> keep) const { return keep; }
+  /// Takes the other rows out of `values`, of `width` numbers a row.
   template <class V>
-  void keep_rows(V& values, std::size_t width, const std::vector<char>& keep) const {
+  void keep_rows(V& values, std::size_t width, const Kept& keep) const {
     if (values.empty()) return;
     std::size_t to = 0;
     for (std::size_t r = 0; r < keep.size(); ++r) {
@@ -159,15 +180,16 @@ class Cpu {
     }
     values.resize(to * width);
   }
-  /// In each of the arrays, row id[r] of `saved` becomes row r of `rows`, where flag[r].
+  /// In each of the arrays, row place[r] of `saved` becomes row r of `rows`, where flag[r], for
+  /// r < count.
   template <class T>
-  void save_rows(const std::vector<int>& id, const std::vector<char>& flag,
+  void save_rows(int count, const int* place, const char* flag,
                  const std::vector<Saved<T>>& arrays) const {
     for (const Saved<T>& array : arrays) {
-      for (std::size_t r = 0; r < flag.size(); ++r) {
+      for (int r = 0; r < count; ++r) {
         if (!flag[r]) continue;
         const T* row = array.rows + r * array.width;
-        std::copy(row, row + array.width, array.saved + id[r] * array.width);
+        std::copy(row, row + array.width, array.saved + place[r] * array.width);
       }
     }
   }

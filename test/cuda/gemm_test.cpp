@@ -1,5 +1,6 @@
 // GEMM against sums in long double, to rounding; the same bits in every run.
 #include "cuda/gemm.h"
+#include "cuda/weights.h"
 
 #include <cmath>
 
@@ -38,8 +39,8 @@ TYPED_TEST(CudaGemm, MatchesSums) {
       } else {
         w.f = numbers<float>(size, random);
       }
-      const Weights weights(this->device(), w, "a weight");
-      const Matrix b = matrix(weights, s.rows, s.cols, transposed);
+      DenseWeight weight(this->device(), w, s.rows, s.cols, "a weight");
+      const Matrix b = weight.get({}, transposed);
       const std::size_t lda = static_cast<std::size_t>(b.k()) + 3;
       const std::size_t ldc = static_cast<std::size_t>(b.n()) + 2;
       const std::vector<T> a = numbers<T>(s.m * lda, random);

@@ -1,5 +1,6 @@
 // Splits and moves of rows against plain loops: all of it exact.
 #include "cuda/moves.h"
+#include "cuda/weights.h"
 
 #include <cmath>
 
@@ -142,7 +143,7 @@ TYPED_TEST(CudaMoves, StartsAndSelections) {
       } else {
         w.f = numbers<float>(size, random);
       }
-      const Weights weights(this->device(), w, "a weight");
+      DenseWeight weight(this->device(), w, shape.size(), cols, "a weight");
       std::vector<T> u(static_cast<std::size_t>(count) * cols);
       const std::vector<double> b = numbers<double>(shape.channels, random);
       std::vector<double> bias = numbers<double>(count, random);
@@ -156,7 +157,7 @@ TYPED_TEST(CudaMoves, StartsAndSelections) {
       }
       const On<T> on_u(this->device(), std::vector<T>(u.size(), T(5)));
       pull_selection(this->device(), count, on_neuron.data(), on_sign.data(),
-                     matrix(weights, shape.size(), cols, false), on_u.data());
+                     weight.get({}, false), on_u.data());
       add_selected(this->device(), count, on_neuron.data(), on_sign.data(), on_b.data(),
                    shape.channels, on_bias.data());
       EXPECT_EQ(on_u.back(), u);
@@ -176,10 +177,10 @@ TYPED_TEST(CudaMoves, GatherAndSave) {
   std::vector<int> index;
   for (int r = 0; r < rows; ++r) index.push_back(r);
   std::shuffle(index.begin(), index.end(), random);
-  std::vector<unsigned char> flag;
-  for (int r = 0; r < rows; ++r) flag.push_back(static_cast<unsigned char>(pick(random, 0, 1)));
+  std::vector<char> flag;
+  for (int r = 0; r < rows; ++r) flag.push_back(static_cast<char>(pick(random, 0, 1)));
   const On<int> on_index(this->device(), index);
-  const On<unsigned char> on_flag(this->device(), flag);
+  const On<char> on_flag(this->device(), flag);
   for (std::size_t i = 0; i + 2 < widths.size(); ++i) {
     std::vector<std::vector<T>> gathered, saved;
     std::vector<On<T>> on_from, on_gathered, on_saved;

@@ -39,8 +39,12 @@ template <class T>
 class CudaDense final : public OnCuda<T> {
  public:
   CudaDense(cuda::Device& device, const Affine<double>& host, const Dense& op,
-            std::shared_ptr<cuda::Weights> weights, cuda::Precision precision)
-      : OnCuda<T>(device, host), op_(op), weights_(std::move(weights)), precision_(precision) {
+            std::shared_ptr<cuda::DenseWeight> weight, cuda::Part part, cuda::Precision precision)
+      : OnCuda<T>(device, host),
+        op_(op),
+        weight_(std::move(weight)),
+        part_(std::move(part)),
+        precision_(precision) {
     bias64_ = device.upload(op.bias, cuda::Tensor::kWeights, "a bias");
     if constexpr (!std::is_same_v<T, double>) {
       const std::vector<T> bias(op.bias.begin(), op.bias.end());
@@ -49,15 +53,14 @@ class CudaDense final : public OnCuda<T> {
   }
   void pull(const RowSet& rows, const T* a, const Extent&, int, T* u, const Extent&,
             bool accumulate) const override {
-    cuda::gemm(this->device_, rows.count, a, op_.out, matrix(*weights_, op_.out, op_.in, false), u,
-               op_.in, accumulate, precision_);
+    cuda::gemm(this->device_, rows.count, a, op_.out, weight_->get(part_, false), u, op_.in,
+               accumulate, precision_);
   }
   bool pull_selection(int count, const int* neuron, const T* sign, T* u,
                       double* bias) const override {
     // As on the CPU: rounded weights go the way that counts it.
     if (std::is_same_v<T, double> && op_.precision.roundings > 0) return false;
-    cuda::pull_selection(this->device_, count, neuron, sign,
-                         matrix(*weights_, op_.out, op_.in, false), u);
+    cuda::pull_selection(this->device_, count, neuron, sign, weight_->get(part_, false), u);
     if (bias != nullptr) {
       cuda::add_selected(this->device_, count, neuron, sign, bias64_.data(), op_.out, bias);
     }
@@ -65,8 +68,8 @@ class CudaDense final : public OnCuda<T> {
   }
   void push(const RowSet& rows, const T* const* x, const Extent* const*, T* y,
             const Extent&) const override {
-    cuda::gemm(this->device_, rows.count, x[0], op_.in, matrix(*weights_, op_.out, op_.in, true), y,
-               op_.out, false, precision_);
+    cuda::gemm(this->device_, rows.count, x[0], op_.in, weight_->get(part_, true), y, op_.out,
+               false, precision_);
     cuda::add_to_rows(this->device_, rows.count, op_.out, bias(), y);
   }
   void bias(const RowSet& rows, const T* a, const Extent& out, double* to) const override {
@@ -82,7 +85,8 @@ class CudaDense final : public OnCuda<T> {
     }
   }
   const Dense& op_;
-  std::shared_ptr<cuda::Weights> weights_;
+  std::shared_ptr<cuda::DenseWeight> weight_;
+  cuda::Part part_;
   cuda::Precision precision_;
   cuda::Buffer<double> bias64_;
   cuda::Buffer<T> bias_;
@@ -207,7 +211,8 @@ template <class T>
 struct Maker {
   cuda::Device& device;
   cuda::Precision precision;
-  const std::shared_ptr<cuda::Weights>& weights;
+  const std::shared_ptr<cuda::DenseWeight>& weight;
+  const cuda::Part& part;
   const Graph& graph;
   const Node& node;
   const Affine<double>& host;
@@ -216,7 +221,7 @@ struct Maker {
   [[nodiscard]] int in(int k) const { return graph.nodes[node.inputs[k]].shape.size(); }
 
   Made operator()(const Dense& op) const {
-    return std::make_unique<CudaDense<T>>(device, host, op, weights, precision);
+    return std::make_unique<CudaDense<T>>(device, host, op, weight, part, precision);
   }
   Made operator()(const Conv& op) const {
     return std::make_unique<CudaConv<T>>(device, host, op, precision);
@@ -241,29 +246,33 @@ struct Maker {
 
 }  // namespace
 
-CudaWeights upload_weights(cuda::Device& device, const Graph& graph) {
-  CudaWeights weights(graph.nodes.size());
-  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
-    const Dense* dense = std::get_if<Dense>(&graph.nodes[v].op);
-    if (dense == nullptr) continue;
-    weights[v] =
-        std::make_shared<cuda::Weights>(device, dense->weight, graph.nodes[v].name.c_str());
+CudaWeights dense_weights(cuda::Device& device, const Graph& graph) {
+  CudaWeights weights;
+  for (const Node& node : graph.nodes) {
+    const Dense* dense = std::get_if<Dense>(&node.op);
+    weights.push_back(dense == nullptr
+                          ? nullptr
+                          : std::make_shared<cuda::DenseWeight>(device, dense->weight, dense->out,
+                                                                dense->in, node.name));
   }
   return weights;
 }
 
 template <class T>
 std::unique_ptr<Affine<T>> make_cuda_affine(cuda::Device& device, cuda::Precision precision,
-                                            const CudaWeights& weights, const Graph& graph,
-                                            int node, const Affine<double>& host) {
-  return std::visit(Maker<T>{device, precision, weights[node], graph, graph.nodes[node], host},
+                                            const std::shared_ptr<cuda::DenseWeight>& weight,
+                                            const cuda::Part& part, const Graph& graph, int node,
+                                            const Affine<double>& host) {
+  return std::visit(Maker<T>{device, precision, weight, part, graph, graph.nodes[node], host},
                     graph.nodes[node].op);
 }
 template std::unique_ptr<Affine<float>> make_cuda_affine(cuda::Device&, cuda::Precision,
-                                                         const CudaWeights&, const Graph&, int,
+                                                         const std::shared_ptr<cuda::DenseWeight>&,
+                                                         const cuda::Part&, const Graph&, int,
                                                          const Affine<double>&);
 template std::unique_ptr<Affine<double>> make_cuda_affine(cuda::Device&, cuda::Precision,
-                                                          const CudaWeights&, const Graph&, int,
+                                                          const std::shared_ptr<cuda::DenseWeight>&,
+                                                          const cuda::Part&, const Graph&, int,
                                                           const Affine<double>&);
 
 }  // namespace coronet::bound

@@ -6,18 +6,22 @@
 
 #include "bound/affine.h"
 #include "cuda/gemm.h"
+#include "cuda/weights.h"
 
 namespace coronet::bound {
 
-/// Weights of the nodes on the device, shared by float32 and float64; null where a node has none.
-using CudaWeights = std::vector<std::shared_ptr<cuda::Weights>>;
-CudaWeights upload_weights(cuda::Device& device, const Graph& graph);
+/// The dense weights of a graph's nodes, shared by all networks made of it; null where a node has
+/// none.
+using CudaWeights = std::vector<std::shared_ptr<cuda::DenseWeight>>;
+CudaWeights dense_weights(cuda::Device& device, const Graph& graph);
 
 /// Node's operator on the device; `host` is the same operator on the CPU, which must outlive it.
-/// Products of float32 rows are formed in `precision`.
+/// Products of float32 rows are formed in `precision`. `weight` and `part`: what a dense
+/// operator multiplies by; null where it is none.
 template <class T>
 std::unique_ptr<Affine<T>> make_cuda_affine(cuda::Device& device, cuda::Precision precision,
-                                            const CudaWeights& weights, const Graph& graph,
-                                            int node, const Affine<double>& host);
+                                            const std::shared_ptr<cuda::DenseWeight>& weight,
+                                            const cuda::Part& part, const Graph& graph, int node,
+                                            const Affine<double>& host);
 
 }  // namespace coronet::bound

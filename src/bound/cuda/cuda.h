@@ -64,6 +64,11 @@ class Cuda {
     array.shrink(n);
   }
   template <class T>
+  void fill(T* to, std::size_t n, T value) const {
+    cuda::fill(*device_, n, value, to);
+  }
+  void number(int* to, int n) const { cuda::number(*device_, n, to); }
+  template <class T>
   void zero(T* to, std::size_t n) const {
     device_->zero(to, n * sizeof(T));
   }
@@ -142,32 +147,42 @@ class Cuda {
     cuda::charge_bias(*device_, count, bias, factor, error, true);
   }
 
-  template <class T>
-  void keep_rows(Array<T>& values, std::size_t width, const std::vector<char>& keep) const {
-    if (values.empty()) return;
+  void note(int count, const kernels::Noting<float>& how, const kernels::Standing<float>& rows,
+            const float* bound) const {
+    cuda::note(*device_, count, how, rows, bound);
+  }
+  /// A look waits for the device: what rows do that are done, meanwhile, does no harm.
+  static constexpr int kLook = 4;
+
+  struct Kept {
+    Array<int> index;
+  };
+  [[nodiscard]] Kept kept(const std::vector<char>& keep) const {
     std::vector<int> index;
     for (std::size_t r = 0; r < keep.size(); ++r) {
       if (keep[r]) index.push_back(static_cast<int>(r));
     }
-    const auto from = upload(index);
-    Array<T> kept;
-    reserve(kept, index.size() * width);
-    cuda::gather_rows(*device_, {{values.data(), kept.data(), width * sizeof(T)}},
-                      static_cast<int>(index.size()), from.data());
-    values = std::move(kept);
+    return {upload(index)};
   }
   template <class T>
-  void keep_rows(Splits<T>&, std::size_t, const std::vector<char>&) const {}
+  void keep_rows(Array<T>& values, std::size_t width, const Kept& keep) const {
+    if (values.empty()) return;
+    Array<T> rows;
+    reserve(rows, keep.index.size() * width);
+    cuda::gather_rows(*device_, {{values.data(), rows.data(), width * sizeof(T)}},
+                      static_cast<int>(keep.index.size()), keep.index.data());
+    values = std::move(rows);
+  }
+  template <class T>
+  void keep_rows(Splits<T>&, std::size_t, const Kept&) const {}
 
   template <class T>
-  void save_rows(const std::vector<int>& id, const std::vector<char>& flag,
+  void save_rows(int count, const int* place, const char* flag,
                  const std::vector<device::Saved<T>>& arrays) const {
-    const auto ids = upload(id);
-    const auto flags = upload(std::vector<unsigned char>(flag.begin(), flag.end()));
     std::vector<cuda::Moved> moved;
     for (const device::Saved<T>& a : arrays)
       moved.push_back({a.rows, a.saved, a.width * sizeof(T)});
-    cuda::save_rows(*device_, moved, static_cast<int>(id.size()), ids.data(), flags.data());
+    cuda::save_rows(*device_, moved, count, place, flag);
   }
 
  private:

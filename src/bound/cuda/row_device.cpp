@@ -5,59 +5,13 @@
 
 #include "base/error.h"
 #include "bound/accelerator.h"
-#include "bound/cuda/affine.h"
-#include "bound/cuda/cuda.h"
+#include "bound/cuda/networks.h"
 #include "bound/cuda/open.h"
 #include "bound/descent.h"
 
 namespace coronet::bound {
 
 namespace {
-
-template <class T>
-Network<T> network_on(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
-                      const Network<double>& host) {
-  return Network<T>(host.graph(), [&](int v) -> std::unique_ptr<Affine<T>> {
-    if (host.affine(v) == nullptr) return nullptr;
-    return make_cuda_affine<T>(device, precision, weights, host.graph(), v, *host.affine(v));
-  });
-}
-
-template <class T>
-Lines<T, Cuda> on_device(const Cuda& to, const Lines<T>& from) {
-  Lines<T, Cuda> lines;
-  lines.size = from.size;
-  lines.relu = from.relu;
-  lines.floor = from.floor;
-  lines.sl = to.upload(from.sl);
-  lines.tl = to.upload(from.tl);
-  lines.su = to.upload(from.su);
-  lines.tu = to.upload(from.tu);
-  lines.free = to.upload(from.free);
-  return lines;
-}
-
-/// The relaxation of the nodes that rows of the plan pass through.
-template <class T>
-Relaxation<T, Cuda> on_device(const Cuda& to, const Plan& plan, const Relaxation<T>& from) {
-  Relaxation<T, Cuda> relaxation;
-  relaxation.lines.resize(from.lines.size());
-  for (int v : plan.elementwise) relaxation.lines[v] = on_device(to, from.lines[v]);
-  relaxation.lo = to.upload(from.lo);
-  relaxation.hi = to.upload(from.hi);
-  return relaxation;
-}
-
-Magnitudes<Cuda> on_device(const Cuda& to, const Plan& plan, const Magnitudes<>& from) {
-  Magnitudes<Cuda> magnitude;
-  magnitude.value.resize(from.value.size());
-  magnitude.affine.resize(from.affine.size());
-  for (int v : plan.order) {
-    magnitude.value[v] = {to.upload(from.value[v].size), from.value[v].sum};
-    magnitude.affine[v] = {to.upload(from.affine[v].size), from.affine[v].sum};
-  }
-  return magnitude;
-}
 
 template <class T>
 Rows<T, Cuda> on_device(const Cuda& to, const Rows<T>& from) {
@@ -80,9 +34,9 @@ class CudaRows final : public RowDevice {
            std::size_t chunk_bytes)
       : device_(device),
         host_(host),
-        weights_(upload_weights(device, host.graph())),
-        net32_(network_on<float>(device, precision, weights_, host)),
-        net64_(network_on<double>(device, cuda::Precision::kExact, weights_, host)),
+        precision_(precision),
+        weights_(dense_weights(device, host.graph())),
+        whole_(device, precision, weights_, host),
         space32_(Cuda(device, cuda::Tensor::kA)),
         space64_(Cuda(device, cuda::Tensor::kWorkspace)),
         chunk_bytes_(chunk_bytes) {}
@@ -90,28 +44,31 @@ class CudaRows final : public RowDevice {
   RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
                   const Deadline& deadline) override {
     device_.use();
-    const int total = list.count(host_.size(list.node));
-    const bool patches = usable_patches(list, host_.shape(list.node));
-    const Plan plan = make_plan(net64_, list.node, patches);
-    const Cuda state(device_, cuda::Tensor::kAlpha);
+    const auto outlined = Outlined::make(device_, precision_, weights_, host_.graph(), root, list);
+    const Reduced* const reduced = outlined ? &outlined->reduced() : nullptr;
+    const CudaNetworks& networks = outlined ? outlined->networks() : whole_;
+    const RowList rows = outlined ? renumbered(list, reduced->kept[list.node]) : list;
+    const bool patches = usable_patches(rows, networks.net64.shape(list.node));
+    const Plan plan = make_plan(networks.net64, list.node, patches);
     const Job job{root,
-                  list,
+                  networks,
+                  rows,
                   settings,
                   deadline,
-                  patches,
                   plan,
-                  on_device(state, plan, root.relax32),
-                  on_device(state, plan, root.relax64),
-                  on_device(state, plan, root.magnitude),
+                  CudaScene(Cuda(device_, cuda::Tensor::kAlpha), plan, root, reduced),
+                  reduced,
+                  patches,
                   settings.iterations > 0 && optimises(plan, root)};
+    const int total = list.count(host_.size(list.node));
     RowBounds result;
     result.bound.assign(total, -HUGE_VAL);
     if (settings.keep_alpha) {
       result.alpha.resize(list.node + 1);
       for (int v : plan.elementwise) {
-        if (root.relax32.lines[v].relu) {
-          result.alpha[v].resize(static_cast<std::size_t>(total) * plan.extent[v].size());
-        }
+        if (!root.relax32.lines[v].relu) continue;
+        const std::size_t n = reduced != nullptr ? host_.size(v) : plan.extent[v].size();
+        result.alpha[v].resize(total * n);
       }
     }
     const int at_once = rows_for(row_bytes(plan, sizeof(float), job.optimise), total);
@@ -128,14 +85,14 @@ class CudaRows final : public RowDevice {
  private:
   struct Job {
     const Root& root;
-    const RowList& list;
+    const CudaNetworks& networks;
+    const RowList& list;  ///< in terms of the networks
     const OptimiseSettings& settings;
     const Deadline& deadline;
-    bool patches;
     const Plan& plan;
-    Relaxation<float, Cuda> relax32;
-    Relaxation<double, Cuda> relax64;
-    Magnitudes<Cuda> magnitude;
+    CudaScene scene;
+    const Reduced* reduced;  ///< what remains of the root's neurons; null: all
+    bool patches;
     bool optimise;
   };
 
@@ -155,11 +112,12 @@ class CudaRows final : public RowDevice {
   void bound_chunk(const Job& job, int first, int last, RowBounds& result) {
     SlopesOf<Cuda> found;
     const Cuda state(device_, cuda::Tensor::kAlpha);
+    const auto& [net32, net64] = job.networks;
     if (job.optimise) {
-      Descent<Cuda> descent(net32_, job.relax32, job.plan, job.deadline, space32_, job.settings,
-                            state);
+      Descent<Cuda> descent(net32, job.scene.relax32, job.plan, job.deadline, space32_,
+                            job.settings, state);
       Rows<float, Cuda> rows =
-          on_device(state, make_rows(net32_, job.list, first, last, job.patches));
+          on_device(state, make_rows(net32, job.list, first, last, job.patches));
       descent.run(rows, found);
       // Only the slopes that were found are needed from here on.
     }
@@ -168,26 +126,37 @@ class CudaRows final : public RowDevice {
     const int at_once = rows_for(row_bytes(job.plan, sizeof(double), false), last - first);
     for (int at = first; at < last; at += at_once) {
       const int end = std::min(last, at + at_once);
-      Rows<double, Cuda> rows = on_device(state, make_rows(net64_, job.list, at, end, job.patches));
+      Rows<double, Cuda> rows = on_device(state, make_rows(net64, job.list, at, end, job.patches));
       if (job.optimise) take_slopes(state, job.plan, found, at - first, rows);
-      settle(net64_, job.relax64, job.magnitude, job.plan, rows, space64_,
+      settle(net64, job.scene.relax64, job.scene.magnitude, job.plan, rows, space64_,
              result.bound.data() + at);
     }
     space64_.clear();
   }
 
+  /// The slopes of whole rows, the lines' own where a neuron did not remain.
   void keep_slopes(const Job& job, const SlopesOf<Cuda>& found, int first, int last,
                    RowBounds& result) const {
     for (int v : job.plan.elementwise) {
       const Lines<float>& lines = job.root.relax32.lines[v];
       if (!lines.relu) continue;
       const std::size_t n = job.plan.extent[v].size();
-      float* to = result.alpha[v].data() + first * n;
-      if (job.optimise) {
+      const std::size_t whole = result.alpha[v].size() / result.bound.size();
+      float* to = result.alpha[v].data() + first * whole;
+      if (job.optimise && job.reduced == nullptr) {
         device_.download(to, found[v].data(), (last - first) * n);
-      } else if (job.plan.extent[v].whole) {
-        for (int r = first; r < last; ++r, to += n) {
-          std::copy(lines.sl.begin(), lines.sl.end(), to);
+        continue;
+      }
+      if (!job.plan.extent[v].whole) continue;
+      std::vector<float> some;
+      if (job.optimise) {
+        some.resize((last - first) * n);
+        device_.download(some.data(), found[v].data(), some.size());
+      }
+      for (int r = first; r < last; ++r, to += whole) {
+        std::copy(lines.sl.begin(), lines.sl.end(), to);
+        for (std::size_t i = 0; i < n && job.optimise; ++i) {
+          to[job.reduced->kept[v][i]] = some[(r - first) * n + i];
         }
       }
     }
@@ -195,9 +164,9 @@ class CudaRows final : public RowDevice {
 
   cuda::Device& device_;
   const Network<double>& host_;
+  cuda::Precision precision_;
   CudaWeights weights_;
-  Network<float> net32_;
-  Network<double> net64_;
+  CudaNetworks whole_;
   Workspace<float, Cuda> space32_;
   Workspace<double, Cuda> space64_;
   std::size_t chunk_bytes_;

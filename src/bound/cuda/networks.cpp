@@ -1,0 +1,108 @@
+#include "bound/cuda/networks.h"
+
+#include <numeric>
+#include <utility>
+
+namespace coronet::bound {
+
+namespace {
+
+/// The elements that remain of a node; null where all do.
+std::shared_ptr<const std::vector<int>> remaining(const std::vector<int>& kept, int size) {
+  if (kept.size() == static_cast<std::size_t>(size)) return nullptr;
+  return std::make_shared<const std::vector<int>>(kept);
+}
+
+template <class T>
+Network<T> network_on(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
+                      const Network<double>& host, const std::vector<cuda::Part>& parts) {
+  return Network<T>(host.graph(), [&](int v) -> std::unique_ptr<Affine<T>> {
+    if (host.affine(v) == nullptr) return nullptr;
+    return make_cuda_affine<T>(device, precision, weights[v], parts[v], host.graph(), v,
+                               *host.affine(v));
+  });
+}
+
+/// The part of each node's weight that remains.
+std::vector<cuda::Part> parts_of(const Network<double>& host, const CudaWeights& weights,
+                                 const std::vector<std::vector<int>>* kept) {
+  std::vector<cuda::Part> parts(host.nodes());
+  if (kept == nullptr) return parts;
+  for (int v = 0; v < host.nodes(); ++v) {
+    if (weights[v] == nullptr) continue;
+    parts[v] = {remaining((*kept)[v], weights[v]->rows()),
+                remaining((*kept)[host.inputs(v)[0]], weights[v]->cols())};
+  }
+  return parts;
+}
+
+template <class T>
+Lines<T, Cuda> on_device(const Cuda& to, const Lines<T>& from) {
+  Lines<T, Cuda> lines;
+  lines.size = from.size;
+  lines.relu = from.relu;
+  lines.floor = from.floor;
+  lines.sl = to.upload(from.sl);
+  lines.tl = to.upload(from.tl);
+  lines.su = to.upload(from.su);
+  lines.tu = to.upload(from.tu);
+  lines.free = to.upload(from.free);
+  return lines;
+}
+
+template <class T>
+Relaxation<T, Cuda> on_device(const Cuda& to, const Plan& plan, const Relaxation<T>& from,
+                              const Reduced* reduced) {
+  Relaxation<T, Cuda> relaxation;
+  relaxation.lines.resize(from.lines.size());
+  for (int v : plan.elementwise) {
+    relaxation.lines[v] = on_device(
+        to, reduced == nullptr ? from.lines[v] : select_lines(*reduced, v, from.lines[v]));
+  }
+  relaxation.lo = to.upload(from.lo);
+  relaxation.hi = to.upload(from.hi);
+  return relaxation;
+}
+
+Magnitudes<Cuda>::Of on_device(const Cuda& to, const Magnitudes<>::Of& from, int v,
+                               const Reduced* reduced) {
+  if (reduced == nullptr || from.size.empty()) return {to.upload(from.size), from.sum};
+  const AlignedVector<double> size = reduced->select(v, from.size);
+  return {to.upload(size), std::accumulate(size.begin(), size.end(), 0.0)};
+}
+
+}  // namespace
+
+CudaNetworks::CudaNetworks(cuda::Device& device, cuda::Precision precision,
+                           const CudaWeights& weights, const Network<double>& host,
+                           const std::vector<std::vector<int>>* kept)
+    : net32(network_on<float>(device, precision, weights, host, parts_of(host, weights, kept))),
+      net64(network_on<double>(device, cuda::Precision::kExact, weights, host,
+                               parts_of(host, weights, kept))) {}
+
+std::unique_ptr<Outlined> Outlined::make(cuda::Device& device, cuda::Precision precision,
+                                         const CudaWeights& weights, const Graph& graph,
+                                         const Root& root, const RowList& list) {
+  // All of the node, unless its neurons are rows of a weight.
+  std::vector<int> asked = neurons_of(list);
+  if (asked.empty() || weights[list.node] == nullptr) {
+    asked.resize(graph.nodes[list.node].shape.size());
+    std::iota(asked.begin(), asked.end(), 0);
+  }
+  auto reduced = outline(graph, root.bounds, list.node, asked);
+  if (!reduced) return nullptr;
+  return std::unique_ptr<Outlined>(new Outlined(device, precision, weights, std::move(*reduced)));
+}
+
+CudaScene::CudaScene(const Cuda& to, const Plan& plan, const Root& root, const Reduced* reduced)
+    : relax32(on_device(to, plan, root.relax32, reduced)),
+      relax64(on_device(to, plan, root.relax64, reduced)) {
+  magnitude.value.resize(root.magnitude.value.size());
+  magnitude.affine.resize(root.magnitude.affine.size());
+  for (int v : plan.order) {
+    magnitude.value[v] = on_device(to, root.magnitude.value[v], v, reduced);
+    magnitude.affine[v] = on_device(to, root.magnitude.affine[v], v, reduced);
+  }
+}
+
+}  // namespace coronet::bound

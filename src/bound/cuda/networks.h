@@ -1,0 +1,59 @@
+// Networks on a CUDA device: a graph in both arithmetics, and what a box leaves of it.
+#pragma once
+
+#include <memory>
+
+#include "bound/cuda/affine.h"
+#include "bound/cuda/cuda.h"
+#include "bound/engine.h"
+#include "bound/optimise.h"
+#include "bound/reduce.h"
+
+namespace coronet::bound {
+
+/// A graph in both arithmetics.
+struct CudaNetworks {
+  Network<float> net32;
+  Network<double> net64;
+
+  /// `host`: the same graph on the CPU; `weights`: those of the graph that it was made of, by
+  /// `kept` (null: of itself). Both must outlive this.
+  CudaNetworks(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
+               const Network<double>& host, const std::vector<std::vector<int>>* kept = nullptr);
+};
+
+/// The nodes below a list's rows without the neurons that are always zero over a root's box. Rows
+/// lose nothing by it: such a neuron's lines are zero.
+class Outlined {
+ public:
+  /// Nothing, where most of the dense weights would stay.
+  static std::unique_ptr<Outlined> make(cuda::Device& device, cuda::Precision precision,
+                                        const CudaWeights& weights, const Graph& graph,
+                                        const Root& root, const RowList& list);
+
+  [[nodiscard]] const CudaNetworks& networks() const { return networks_; }
+  [[nodiscard]] const Reduced& reduced() const { return reduced_; }
+
+ private:
+  Outlined(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
+           Reduced reduced)
+      : reduced_(std::move(reduced)),
+        host_(reduced_.graph, 0),
+        networks_(device, precision, weights, host_, &reduced_.kept) {}
+
+  Reduced reduced_;
+  Network<double> host_;  // what does not depend on weights: the dense layers have none here
+  CudaNetworks networks_;
+};
+
+/// What the rows of a plan are bounded over, on the device; `reduced`: where the plan is of a graph
+/// with fewer neurons than the root's, else null.
+struct CudaScene {
+  Relaxation<float, Cuda> relax32;
+  Relaxation<double, Cuda> relax64;
+  Magnitudes<Cuda> magnitude;
+
+  CudaScene(const Cuda& to, const Plan& plan, const Root& root, const Reduced* reduced);
+};
+
+}  // namespace coronet::bound

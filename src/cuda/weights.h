@@ -1,0 +1,52 @@
+// The weight of a dense operator on the device: whole, or the part of it that a box leaves alive.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda/device.h"
+#include "cuda/gemm.h"
+#include "ops/weight.h"
+
+namespace coronet::cuda {
+
+/// These rows and columns of a weight, ascending; null: all of them.
+struct Part {
+  std::shared_ptr<const std::vector<int>> rows;
+  std::shared_ptr<const std::vector<int>> cols;
+};
+
+/// Numbers of a part: in float32, and also in float64 where float32 does not hold them exactly.
+struct Weights {
+  Buffer<float> f;
+  Buffer<double> d;
+};
+
+/// One weight [rows, cols], shared by all that multiply by it. The device holds the part that was
+/// last asked for: it is picked out of what is there where that contains it, else it comes from the
+/// host, so that a weight nobody uses takes no memory.
+class DenseWeight {
+ public:
+  /// `host` must outlive this; `name`: the operator's, for errors.
+  DenseWeight(Device& device, const Weight& host, int rows, int cols, std::string name)
+      : device_(device), host_(host), rows_(rows), cols_(cols), name_(std::move(name)) {}
+
+  /// The part as a row-major matrix; valid until another part is asked for. Errors: kOutOfMemory.
+  [[nodiscard]] Matrix get(const Part& part, bool transposed);
+  [[nodiscard]] int rows() const { return rows_; }
+  [[nodiscard]] int cols() const { return cols_; }
+
+ private:
+  [[nodiscard]] Weights picked(const Part& part) const;
+  [[nodiscard]] Weights uploaded(const Part& part) const;
+
+  Device& device_;
+  const Weight& host_;
+  int rows_, cols_;
+  std::string name_;
+  Part held_part_;
+  Weights held_;
+};
+
+}  // namespace coronet::cuda
