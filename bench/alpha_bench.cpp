@@ -2,10 +2,13 @@
 // compute_bounds() gives them: intermediate neurons are bounded only where they are unstable, and
 // rows of the output do not stop at zero.
 //
-//   alpha_bench NET.onnx PROPERTY.vnnlib [--label N] [--plain] [--json] [--OPTION VALUE ...]
+//   alpha_bench NET.onnx PROPERTY.vnnlib [--label N] [--plain] [--repeat N] [--json]
+//               [--OPTION VALUE ...]
 //
 // --label: the class; without it, the one of the box's middle. --plain: one pass with --method
 // instead of what the search does (CROWN, then alpha on the network without its dead neurons).
+// --repeat: the bounds are computed so many times, and the last time is given: a GPU's kernels are
+// loaded when they are first used.
 // OPTION is any of src/base/options.def with '-' for '_', such as --method interval|crown|alpha,
 // --iterations, --converged, --threads, --timeout.
 #include <fmt/format.h>
@@ -44,6 +47,7 @@ struct Arguments {
   int label = -1;
   bool plain = false;
   bool json = false;
+  int repeat = 1;
   Options options;
 };
 
@@ -86,6 +90,8 @@ Arguments read_arguments(int argc, char** argv) {
       throw Error(ErrorKind::kBadInput, word + ": a value is missing, or there is no such flag");
     } else if (word == "--label") {
       read_value(word, argv[++i], arguments.label);
+    } else if (word == "--repeat") {
+      read_value(word, argv[++i], arguments.repeat);
     } else if (!set_option(word, argv[++i], arguments.options)) {
       throw Error(ErrorKind::kBadInput, word + ": there is no such option");
     }
@@ -173,41 +179,27 @@ class Stages : public Tracer {
 struct Outcome {
   int label = 0;
   std::vector<double> rows;
-  double load = 0;     ///< seconds: reading, lowering, opening the device, from the start of the process
+  double load =
+      0;  ///< seconds: reading, lowering, opening the device, from the start of the process
   double crown = 0;    ///< packing of weights, and the first pass over the neurons
   double neurons = 0;  ///< the pass with alpha
   double output = 0;   ///< the rows of the output
   std::int64_t unstable = 0;
   bool timed_out = false;
-  std::string device;  ///< empty: the CPU alone
+  std::string device;                                  ///< empty: the CPU alone
   std::map<std::string, std::uint64_t> device_memory;  ///< peak bytes by tensor class
 };
 
-Outcome bound_label(const Arguments& arguments) {
+void bound_once(const Arguments& arguments, const Graph& graph, const search::GraphBox& box,
+                const bound::RowList& list, bound::Accelerator* accelerator,
+                const Deadline& deadline, Outcome& outcome) {
   const Options& options = arguments.options;
-  const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);
-  std::optional<Model> model = Model::read(arguments.files[0]);
-  const Graph graph = model->lower();
-  const Signature signature = model->signature();
-  model.reset();
-  const Property property = read_vnnlib(arguments.files[1], signature);
-  if (property.boxes.empty()) throw Error(ErrorKind::kBadInput, "the property has no box");
-  search::GraphBox box = search::make_graph_box(graph, property.boxes.front());
-  Outcome outcome;
-  outcome.label = arguments.label >= 0 ? arguments.label : label_of(graph, box);
-  const bound::RowList list = label_rows(graph, outcome.label);
-  for (double& x : box.lower) x = bound::down(x);
-  for (double& x : box.upper) x = bound::up(x);
-  const auto accelerator = bound::open_accelerator(options, graph);
-  outcome.load = elapsed_seconds();
-
-  double began = outcome.load;
+  double began = elapsed_seconds();
   const auto lap = [&began] { return elapsed_seconds() - std::exchange(began, elapsed_seconds()); };
   Workers workers(options.threads);
   Stages stages;
   const auto prepare = [&](const Graph& g) {
-    return std::make_unique<search::Prepared>(g, options, workers, deadline, stages,
-                                              accelerator.get());
+    return std::make_unique<search::Prepared>(g, options, workers, deadline, stages, accelerator);
   };
   auto engine = prepare(graph);
   bound::RootSettings settings;
@@ -249,6 +241,29 @@ Outcome bound_label(const Arguments& arguments) {
   outcome.output = lap();
   outcome.timed_out |= root.timed_out;
   outcome.unstable = count_unstable(last.net64.graph(), root.bounds);
+}
+
+Outcome bound_label(const Arguments& arguments) {
+  const Options& options = arguments.options;
+  const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);
+  std::optional<Model> model = Model::read(arguments.files[0]);
+  const Graph graph = model->lower();
+  const Signature signature = model->signature();
+  model.reset();
+  const Property property = read_vnnlib(arguments.files[1], signature);
+  if (property.boxes.empty()) throw Error(ErrorKind::kBadInput, "the property has no box");
+  search::GraphBox box = search::make_graph_box(graph, property.boxes.front());
+  Outcome outcome;
+  outcome.label = arguments.label >= 0 ? arguments.label : label_of(graph, box);
+  const bound::RowList list = label_rows(graph, outcome.label);
+  for (double& x : box.lower) x = bound::down(x);
+  for (double& x : box.upper) x = bound::up(x);
+  const auto accelerator = bound::open_accelerator(options, graph);
+  outcome.load = elapsed_seconds();
+
+  for (int i = 0; i < arguments.repeat; ++i) {
+    bound_once(arguments, graph, box, list, accelerator.get(), deadline, outcome);
+  }
   if (accelerator) {
     outcome.device = accelerator->name();
     outcome.device_memory = accelerator->memory();

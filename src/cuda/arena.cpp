@@ -1,12 +1,9 @@
 #include "cuda/arena.h"
 
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <iterator>
 
 #include "base/error.h"
-#include "cuda/check.h"
 
 namespace coronet::cuda {
 
@@ -38,19 +35,6 @@ const char* name_of(Tensor tensor) {
   return "?";
 }
 
-Arena::Arena(std::size_t limit, std::size_t segment) : limit_(limit), segment_(segment) {}
-
-Arena::~Arena() {
-  // Whatever still holds a block must not use it any more: the segments go with the arena.
-  const char* end = nullptr;
-  int segment = -1;
-  for (const auto& [at, block] : blocks_) {
-    if (block.segment != segment || at != end) report_failure(cudaFree(at));
-    segment = block.segment;
-    end = at + block.bytes;
-  }
-}
-
 Arena::Blocks::iterator Arena::merge(Blocks::iterator left, Blocks::iterator right) {
   free_.erase({left->second.bytes, left->first});
   free_.erase({right->second.bytes, right->first});
@@ -60,35 +44,24 @@ Arena::Blocks::iterator Arena::merge(Blocks::iterator left, Blocks::iterator rig
   return left;
 }
 
+/// Makes the heap's last block large enough.
 bool Arena::grow(std::size_t bytes) {
-  const std::size_t room = limit_ - reserved_;
-  if (bytes > room) return false;
-  for (std::size_t size : {std::max(bytes, std::min(segment_, room)), bytes}) {
-    void* memory = nullptr;
-    const cudaError_t error = cudaMalloc(&memory, size);
-    if (error == cudaErrorMemoryAllocation) {
-      static_cast<void>(cudaGetLastError());  // clears it: the caller decides what it means
-      continue;
-    }
-    CORONET_CUDA_CHECK(error);
-    reserved_ += size;
-    char* const at = static_cast<char*>(memory);
-    blocks_[at] = {size, segments_++, Tensor::kWorkspace, true};
-    free_.insert({size, at});
-    return true;
-  }
-  return false;
+  const auto last = blocks_.empty() ? blocks_.end() : std::prev(blocks_.end());
+  const bool extends = last != blocks_.end() && last->second.free;
+  char* const end = heap_.begin() + heap_.size();
+  if (!heap_.grow(bytes - (extends ? last->second.bytes : 0))) return false;
+  const auto more = static_cast<std::size_t>(heap_.begin() + heap_.size() - end);
+  const auto added = blocks_.insert({end, {more, Tensor::kWorkspace, true}}).first;
+  free_.insert({more, end});
+  if (extends) merge(last, added);
+  return true;
 }
 
 void* Arena::take(std::size_t bytes, Tensor tensor, const char* what) {
   const std::size_t size = rounded(bytes);
   auto found = free_.lower_bound({size, nullptr});
   if (found == free_.end()) {
-    if (!grow(size)) {
-      // Segments too small for this one may be what fills the device.
-      trim();
-      if (!grow(size)) refuse(size, tensor, what);
-    }
+    if (!grow(size)) refuse(size, tensor, what);
     found = free_.lower_bound({size, nullptr});
   }
   char* const at = found->second;
@@ -96,7 +69,7 @@ void* Arena::take(std::size_t bytes, Tensor tensor, const char* what) {
   Block& block = blocks_[at];
   if (block.bytes > size) {
     const std::size_t left = block.bytes - size;
-    blocks_[at + size] = {left, block.segment, Tensor::kWorkspace, true};
+    blocks_[at + size] = {left, Tensor::kWorkspace, true};
     free_.insert({left, at + size});
     block.bytes = size;
   }
@@ -119,34 +92,17 @@ void Arena::give(void* memory) noexcept {
   block->second.free = true;
   free_.insert({block->second.bytes, block->first});
   const auto joins = [](const Blocks::value_type& l, const Blocks::value_type& r) {
-    return l.second.free && r.second.free && l.second.segment == r.second.segment;
+    return l.second.free && r.second.free;
   };
   const auto next = std::next(block);
   if (next != blocks_.end() && joins(*block, *next)) merge(block, next);
   if (block != blocks_.begin() && joins(*std::prev(block), *block)) merge(std::prev(block), block);
 }
 
-void Arena::trim() noexcept {
-  for (auto block = blocks_.begin(); block != blocks_.end();) {
-    // A free block with no other of its segment beside it is the segment.
-    const bool first =
-        block == blocks_.begin() || std::prev(block)->second.segment != block->second.segment;
-    const auto next = std::next(block);
-    const bool last = next == blocks_.end() || next->second.segment != block->second.segment;
-    if (block->second.free && first && last) {
-      report_failure(cudaFree(block->first));
-      reserved_ -= block->second.bytes;
-      free_.erase({block->second.bytes, block->first});
-      blocks_.erase(block);
-    }
-    block = next;
-  }
-}
-
 void Arena::refuse(std::size_t bytes, Tensor tensor, const char* what) const {
   std::string message = std::string("out of device memory: ") + what + " (" + name_of(tensor) +
                         ") needs " + std::to_string(bytes) + " bytes; " +
-                        std::to_string(now_.total) + " of at most " + std::to_string(limit_) +
+                        std::to_string(now_.total) + " of at most " + std::to_string(limit()) +
                         " are in use (";
   for (int i = 0; i < kTensors; ++i) {
     if (i > 0) message += ", ";

@@ -1,5 +1,5 @@
-// Device memory: taken from the driver in large segments that are kept, dealt out in blocks, and
-// counted by what it is for. Once a loop is warm it asks the driver for nothing.
+// Device memory: dealt out in blocks of one heap, and counted by what it is for. Once a loop is
+// warm it asks the driver for nothing.
 #pragma once
 
 #include <array>
@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "cuda/heap.h"
 
 namespace coronet::cuda {
 
@@ -28,10 +30,8 @@ struct Usage {
 /// wrote it. For one thread at a time.
 class Arena {
  public:
-  /// At most `limit` bytes are ever taken from the driver; segments are at least `segment` bytes
-  /// where the limit has room for that.
-  explicit Arena(std::size_t limit, std::size_t segment = std::size_t{256} << 20);
-  ~Arena();
+  /// At most `limit` bytes are ever taken from the driver.
+  explicit Arena(std::size_t limit) : heap_(limit) {}
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -39,11 +39,9 @@ class Arena {
   void* take(std::size_t bytes, Tensor tensor, const char* what);
   void give(void* block) noexcept;
 
-  /// Returns segments that hold nothing to the driver.
-  void trim() noexcept;
-
-  [[nodiscard]] std::size_t limit() const { return limit_; }
-  [[nodiscard]] std::size_t reserved() const { return reserved_; }
+  [[nodiscard]] std::size_t limit() const { return heap_.limit(); }
+  /// Bytes taken from the driver: the most that was ever in use, and what lay unused between.
+  [[nodiscard]] std::size_t reserved() const { return heap_.size(); }
   [[nodiscard]] const Usage& now() const { return now_; }
   /// `by` is each class's own maximum, `total` that of their sum: they need not coincide.
   [[nodiscard]] const Usage& most() const { return most_; }
@@ -52,7 +50,6 @@ class Arena {
  private:
   struct Block {
     std::size_t bytes = 0;
-    int segment = 0;
     Tensor tensor = Tensor::kWorkspace;
     bool free = true;
   };
@@ -61,10 +58,7 @@ class Arena {
   bool grow(std::size_t bytes);
   [[noreturn]] void refuse(std::size_t bytes, Tensor tensor, const char* what) const;
 
-  std::size_t limit_;
-  std::size_t segment_;
-  std::size_t reserved_ = 0;
-  int segments_ = 0;
+  Heap heap_;
   Blocks blocks_;                                 // by address
   std::set<std::pair<std::size_t, char*>> free_;  // by size, for the best fit
   Usage now_;

@@ -37,7 +37,7 @@ void gemm(Device& device, int m, const float* a, std::size_t lda, const Matrix& 
 /// The same in double. A weight held in float32 is converted in tiles of rows, whose number depends
 /// on the weight's shape only, into one workspace of at most kGemmTile bytes (but for a single row
 /// that is longer); the tiles' products are added in order.
-inline constexpr std::size_t kGemmTile = std::size_t{64} << 20;
+inline constexpr std::size_t kGemmTile = std::size_t{32} << 20;
 void gemm(Device& device, int m, const double* a, std::size_t lda, const Matrix& b, double* c,
           std::size_t ldc, bool accumulate, Precision precision = Precision::kExact);
 

@@ -120,6 +120,68 @@ TEST(CudaBound, TwoRunsHaveTheSameBits) {
   }
 }
 
+/// Dense layers, by turns in a residual block, of whose neurons a third is dead.
+Graph partly_dead(std::uint64_t seed) {
+  test::Builder b(seed);
+  const auto layer = [&](int from, int width) {
+    const int v = b.dense(from, width, seed % 2 == 1);
+    auto& bias = std::get<Dense>(b.graph.nodes[static_cast<std::size_t>(v)].op).bias;
+    for (std::size_t j = 0; j < bias.size(); ++j) {
+      if (j % 3 == 0) bias[j] = -100;
+    }
+    return b.relu(v);
+  };
+  int u = layer(layer(b.input({1, 1, 20}), 130), 150);
+  if (seed % 3 == 2) {
+    const int left = b.dense(u, 90);
+    u = b.relu(b.sum({left, b.dense(layer(u, 100), 90)}, {1, 0.5}));
+  }
+  b.dense(layer(u, 140), 6);
+  return b.finish();
+}
+
+// On a network without its dead neurons rows have the same bounds, and slopes are found for the
+// same neurons.
+TEST(CudaBound, DeadNeuronsChangeNothing) {
+  SKIP_WITHOUT_DEVICE();
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    SCOPED_TRACE(seed);
+    const Graph graph = partly_dead(seed);
+    Draw draw(seed);
+    const TestBox box(draw, graph.inputs(), 0.05);
+    Engine cpu(graph);
+    OnGpu gpu(graph, "fp32", 96);
+    const Root here = root_of(cpu, box, Method::kCrown, false);
+    const Root there = root_of(gpu.engine, box, Method::kCrown, false);
+    expect_near(there.bounds, here.bounds, 1e-9);
+
+    RowList list;
+    list.node = static_cast<int>(graph.nodes.size()) - 1;
+    list.dense.assign(6 * 6, 0.0);
+    for (int r = 0; r < 6; ++r) list.dense[r * 7] = r % 2 == 0 ? 1 : -1;
+    OptimiseSettings settings;
+    settings.iterations = 15;
+    settings.stop_positive = false;
+    settings.keep_alpha = true;
+    const RowBounds a = bound_rows(cpu.context, here, list, settings);
+    const RowBounds b = bound_rows(gpu.engine.context, here, list, settings);
+    for (std::size_t r = 0; r < a.bound.size(); ++r) {
+      EXPECT_NEAR(a.bound[r], b.bound[r], 1e-3 * (1 + std::fabs(a.bound[r])));
+    }
+    ASSERT_EQ(a.alpha.size(), b.alpha.size());
+    for (std::size_t v = 0; v < a.alpha.size(); ++v) {
+      ASSERT_EQ(a.alpha[v].size(), b.alpha[v].size()) << "node " << v;
+      for (std::size_t i = 0; i < a.alpha[v].size(); ++i) {
+        const std::size_t j = i % graph.nodes[v].shape.size();
+        // Slopes of stable neurons are their lines'; the others are as good as the bound.
+        if (here.relax32.lines[v].free[j] == 0) {
+          ASSERT_EQ(a.alpha[v][i], b.alpha[v][i]);
+        }
+      }
+    }
+  }
+}
+
 TEST(CudaBound, SmallChunksAreSound) {
   SKIP_WITHOUT_DEVICE();
   for (const Named& n : test::random_networks(2)) {

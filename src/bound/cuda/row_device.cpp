@@ -101,13 +101,17 @@ class CudaRows final : public RowDevice {
                        [&](int v) { return root.relax32.lines[v].relu; });
   }
 
-  /// Rows of one chunk: pairs stay together, and no chunk is much smaller than the others.
+  /// Rows of one chunk: no chunk is much smaller than the others, and each is of whole tiles of
+  /// the products.
   [[nodiscard]] int rows_for(std::size_t bytes, int total) const {
     const auto fit = static_cast<int>(std::clamp<std::size_t>(chunk_bytes_ / bytes, 32, 8192));
-    const int chunks = (total + fit - 1) / fit;
-    const int even = (total + chunks - 1) / std::max(1, chunks);
-    return even + even % 2;
+    const int tile = fit >= 2 * kTile ? kTile : 32;
+    const int most = fit / tile * tile;
+    const int chunks = std::max(1, (total + most - 1) / most);
+    const int even = (total + chunks - 1) / chunks;
+    return (even + tile - 1) / tile * tile;
   }
+  static constexpr int kTile = 128;
 
   void bound_chunk(const Job& job, int first, int last, RowBounds& result) {
     SlopesOf<Cuda> found;
@@ -200,7 +204,7 @@ class CudaAccelerator final : public Accelerator {
     for (int t = 0; t < cuda::kTensors; ++t) {
       most[cuda::name_of(static_cast<cuda::Tensor>(t))] = usage.by[t];
     }
-    most["total"] = usage.total;
+    most["total"] = device_.arena().reserved();
     return most;
   }
 
