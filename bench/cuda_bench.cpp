@@ -58,7 +58,8 @@ double seconds(Device& device, Fn&& fn) {
 }
 
 template <class T>
-void gemm_row(Device& device, int m, int n, cuda::Precision precision, bool wide, const char* name) {
+void gemm_row(Device& device, int m, int n, cuda::Precision precision, bool wide,
+              const char* name) {
   Weight w;
   const std::size_t size = static_cast<std::size_t>(n) * n;
   const std::vector<float> some = numbers(1 << 20);
@@ -164,8 +165,11 @@ void row_rates(Device& device, const char* type, const Geometry& g, int rows, co
   const std::size_t n = static_cast<std::size_t>(rows) * g.size();
   const std::size_t node = static_cast<std::size_t>(g.node_size());
   const Buffer<T> a = on_device<T>(device, n), u = on_device<T>(device, n);
-  const Buffer<T> alpha = on_device<T>(device, n), m = on_device<T>(device, n),
-                  v = on_device<T>(device, n);
+  const Buffer<T> alpha = on_device<T>(device, n);
+  const Buffer<kernels::Moment> m = device.take<kernels::Moment>(n, Tensor::kAlpha, "moments"),
+                                v = device.take<kernels::Moment>(n, Tensor::kAlpha, "moments");
+  device.zero(m.data(), n * sizeof(kernels::Moment));
+  device.zero(v.data(), n * sizeof(kernels::Moment));
   const Buffer<T> lines = on_device<T>(device, node * 5);
   const Buffer<double> bias = on_device<double>(device, static_cast<std::size_t>(rows));
   const Lines<T> l{true,
@@ -190,7 +194,8 @@ void row_rates(Device& device, const char* type, const Geometry& g, int rows, co
   });
   const double bytes = static_cast<double>(n) * sizeof(T);
   fmt::print("{:12} {:5} {:6} {:9.3f} ms {:7.0f} {:9.3f} ms {:7.0f}\n", what, type, rows,
-             pull * 1e3, 3 * bytes / pull * 1e-9, push * 1e3, 9 * bytes / push * 1e-9);
+             pull * 1e3, 3 * bytes / pull * 1e-9, push * 1e3,
+             (5 * bytes + 8.0 * static_cast<double>(n)) / push * 1e-9);
   std::fflush(stdout);
 }
 

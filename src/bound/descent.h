@@ -12,10 +12,12 @@
 
 namespace coronet::bound {
 
-/// Bytes that one row takes in a batch of numbers of `number` bytes: state, what pull keeps, what
-/// passes.
-inline std::size_t row_bytes(const Plan& plan, std::size_t number, bool optimised) {
-  return number * (plan.kept * (optimised ? 5 : 1) + plan.passing) + 1;
+/// Bytes that one row takes in a batch of numbers of `number` bytes: what pull keeps, what passes;
+/// with slopes, best slopes and moments of `moment` bytes where `optimised`.
+inline std::size_t row_bytes(const Plan& plan, std::size_t number, bool optimised,
+                             std::size_t moment) {
+  return number * (plan.kept * (optimised ? 3 : 1) + plan.passing) +
+         (optimised ? 2 * moment * plan.kept : 0) + 1;
 }
 
 /// Optimised slopes of a batch of rows: [nodes], each [rows, extent] or empty.
@@ -77,7 +79,8 @@ class Descent {
       if (!lines.relu) continue;
       const std::size_t n = static_cast<std::size_t>(rows.count) * plan_.extent[v].size();
       auto& alpha = rows.alpha[v];
-      for (auto* array : {&alpha.value, &alpha.m, &alpha.v, &best[v]}) device_.reserve(*array, n);
+      for (auto* array : {&alpha.value, &best[v]}) device_.reserve(*array, n);
+      for (auto* array : {&alpha.m, &alpha.v}) device_.reserve(*array, n);
       device_.start_slopes(rows.set(), nullptr, lines.view(), plan_.extent[v], alpha.value.data());
       device_.zero(alpha.m.data(), n);
       device_.zero(alpha.v.data(), n);

@@ -18,6 +18,7 @@ template <class T, class D = device::Cpu>
 struct Rows {
   template <class V>
   using Array = typename D::template Array<V>;
+  using Moment = typename D::template Moment<T>;
 
   int count = 0;
   bool selection = false;
@@ -34,7 +35,8 @@ struct Rows {
   /// Optimised lower slopes of one elementwise node and Adam's moments: [count, extent]; empty: the
   /// lines' own slopes.
   struct Alpha {
-    Array<T> value, m, v;
+    Array<T> value;
+    Array<Moment> m, v;
   };
   std::vector<Alpha> alpha;                            ///< [nodes] or empty
   std::vector<typename D::template Splits<T>> splits;  ///< [nodes] or empty
@@ -49,7 +51,7 @@ struct Rows {
   [[nodiscard]] const T* lower(int node) const {
     return alpha.empty() || alpha[node].value.empty() ? nullptr : alpha[node].value.data();
   }
-  [[nodiscard]] device::SlopesAt<T> slopes(int node) {
+  [[nodiscard]] device::SlopesAt<T, Moment> slopes(int node) {
     if (alpha.empty() || alpha[node].value.empty()) return {};
     return {alpha[node].value.data(), alpha[node].m.data(), alpha[node].v.data(),
             rate.empty() ? nullptr : rate.data()};

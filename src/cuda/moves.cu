@@ -106,7 +106,7 @@ struct Arrays {
   std::array<Moved, kArrays> array;
 };
 
-// Words of 16 bytes where all allow it, else of 4.
+// Words of 16 bytes where all allow it, else of 2.
 template <class Word>
 __global__ void move_kernel(const Arrays arrays, const int* index, const char* flag, bool gather) {
   const std::size_t r = blockIdx.x;
@@ -131,7 +131,7 @@ void move(Device& device, const std::vector<Moved>& arrays, int count, const int
     if (wide) {
       move_kernel<uint4><<<grid, 256, 0, device.stream()>>>(all, index, flag, gather);
     } else {
-      move_kernel<unsigned><<<grid, 256, 0, device.stream()>>>(all, index, flag, gather);
+      move_kernel<std::uint16_t><<<grid, 256, 0, device.stream()>>>(all, index, flag, gather);
     }
     check(cudaGetLastError(), name, __FILE__, __LINE__);
     n = 0;
@@ -139,9 +139,9 @@ void move(Device& device, const std::vector<Moved>& arrays, int count, const int
   };
   for (const Moved& m : arrays) {
     if (m.from == nullptr || m.bytes == 0) continue;
-    if (m.bytes % 4 != 0) {
+    if (m.bytes % 2 != 0) {
       throw Error(ErrorKind::kInternal, std::string(name) + ": rows of " + std::to_string(m.bytes) +
-                                            " bytes, but they are moved in words of 4");
+                                            " bytes, but they are moved in words of 2");
     }
     wide = wide && m.bytes % 16 == 0 && aligned({m.from, m.to});
     all.array[n++] = m;

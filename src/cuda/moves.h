@@ -45,7 +45,7 @@ void convert(Device& device, std::size_t count, const double* from, float* to);
 template <class T>
 void spread(Device& device, const Rows& rows, const Geometry& g, const T* from, T* to);
 
-/// One of several arrays that are moved alike: rows of `bytes` bytes (a multiple of 4, as are the
+/// One of several arrays that are moved alike: rows of `bytes` bytes (an even number, as are the
 /// addresses).
 struct Moved {
   const void* from = nullptr;

@@ -105,7 +105,8 @@ template <class T>
 struct PushReluAdam {
   using Number = T;
   const T *a, *z;
-  T *alpha, *m, *v;
+  T* alpha;
+  kernels::Moment *m, *v;
   const T *su, *tu, *free;
   T* to;
   std::size_t out, in;
@@ -131,7 +132,11 @@ struct PushReluAdam {
     for (int i = 0; i < V; ++i) {
       result.x[i] = kernels::pushed_relu(av.x[i], zv.x[i], lower.x[i], upper.x[i], t.x[i]);
       const T g = kernels::alpha_gradient(av.x[i], zv.x[i], f.x[i]);
-      kernels::step_alpha(mine, g, floor, lower.x[i], mv.x[i], vv.x[i]);
+      T first = kernels::widened(mv.x[i]);
+      T second = kernels::widened(vv.x[i]);
+      kernels::step_alpha(mine, g, floor, lower.x[i], first, second);
+      mv.x[i] = kernels::narrowed(static_cast<float>(first));
+      vv.x[i] = kernels::narrowed(static_cast<float>(second));
     }
     store<V>(m + e, mv);
     store<V>(v + e, vv);

@@ -8,6 +8,7 @@
 #include "cuda/device.h"
 #include "cuda/geometry.h"
 #include "kernels/elementwise.h"
+#include "kernels/moment.h"
 #include "kernels/noting.h"
 
 namespace coronet::cuda {
@@ -28,8 +29,8 @@ struct Lines {
 template <class T>
 struct Slopes {
   T* value = nullptr;  ///< null: the lines' own
-  T* m = nullptr;
-  T* v = nullptr;
+  kernels::Moment* m = nullptr;
+  kernels::Moment* v = nullptr;
   const T* rate = nullptr;  ///< [count] factor of each row's learning rate; null: 1
 };
 

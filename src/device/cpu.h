@@ -42,12 +42,12 @@ struct LinesAt {
   T floor = 0;
 };
 
-/// Optimised lower slopes of one node's rows, with Adam's moments; null: the lines' own.
-template <class T>
+/// Optimised lower slopes of one node's rows, with Adam's moments of type M; null: the lines' own.
+template <class T, class M = T>
 struct SlopesAt {
   T* value = nullptr;
-  T* m = nullptr;
-  T* v = nullptr;
+  M* m = nullptr;
+  M* v = nullptr;
   const T* rate = nullptr;  ///< factor of each row's learning rate; null: 1
 };
 
@@ -70,6 +70,9 @@ class Cpu {
  public:
   template <class T>
   using Array = ::coronet::AlignedVector<T>;
+  /// Adam's moments are stored as these.
+  template <class T>
+  using Moment = T;
   /// Split neurons of one node, by row; empty: none.
   template <class T>
   using Splits = std::vector<std::vector<Split<T>>>;

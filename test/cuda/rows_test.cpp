@@ -139,6 +139,19 @@ TYPED_TEST(CudaRows, Pull) {
   }
 }
 
+template <class T>
+std::vector<kernels::Moment> stored(const std::vector<T>& numbers) {
+  std::vector<kernels::Moment> out;
+  for (const T x : numbers) out.push_back(kernels::narrowed(static_cast<float>(x)));
+  return out;
+}
+template <class T>
+std::vector<T> restored(const std::vector<kernels::Moment>& moments) {
+  std::vector<T> out;
+  for (const kernels::Moment m : moments) out.push_back(kernels::widened(m));
+  return out;
+}
+
 TYPED_TEST(CudaRows, Push) {
   using T = TypeParam;
   std::mt19937 random(4);
@@ -153,7 +166,10 @@ TYPED_TEST(CudaRows, Push) {
       const Data<T> d(this->device(), c, random);
       const DeviceLines<T> lines(this->device(), d, variant > 0);
       std::vector<T> to(static_cast<std::size_t>(c.count) * d.out.size(), T(0));
-      std::vector<T> alpha = d.alpha, m = d.m, v = d.v;
+      std::vector<T> alpha = d.alpha;
+      // Moments are stored in 16 bits: the step starts from what is stored.
+      const std::vector<kernels::Moment> stored_m = stored(d.m), stored_v = stored(d.v);
+      std::vector<T> m = restored<T>(stored_m), v = restored<T>(stored_v);
       for (int r = 0; r < c.count; ++r) {
         for_each_run(
             d.out, d.rows.set, r,
@@ -175,8 +191,8 @@ TYPED_TEST(CudaRows, Push) {
             [](int, int) {});
       }
       const On<T> a(this->device(), d.a), z(this->device(), d.z);
-      const On<T> on_alpha(this->device(), d.alpha), on_m(this->device(), d.m),
-          on_v(this->device(), d.v);
+      const On<T> on_alpha(this->device(), d.alpha);
+      const On<kernels::Moment> on_m(this->device(), stored_m), on_v(this->device(), stored_v);
       const On<T> on_to(this->device(), std::vector<T>(to.size(), T(9)));
       const bool in_place = d.out == d.in;
       T* const target = in_place ? z.data() : on_to.data();
@@ -186,8 +202,8 @@ TYPED_TEST(CudaRows, Push) {
                  a.data(), geometry(d.out), z.data(), geometry(d.in), target);
       ASSERT_EQ(in_place ? z.back() : on_to.back(), to);
       ASSERT_EQ(on_alpha.back(), alpha);
-      ASSERT_EQ(on_m.back(), m);
-      ASSERT_EQ(on_v.back(), v);
+      ASSERT_EQ(restored<T>(on_m.back()), restored<T>(stored(m)));
+      ASSERT_EQ(restored<T>(on_v.back()), restored<T>(stored(v)));
     }
   }
 }

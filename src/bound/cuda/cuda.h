@@ -47,6 +47,8 @@ class Cuda {
  public:
   template <class T>
   using Array = CudaArray<T>;
+  template <class T>
+  using Moment = kernels::Moment;
   /// Domains are bounded on the CPU: rows on a GPU have no splits.
   template <class T>
   struct Splits {};
@@ -114,7 +116,7 @@ class Cuda {
   }
   template <class T>
   void push_lines(const device::RowSet& rows, const int* domain, const device::LinesAt<T>& lines,
-                  const device::SlopesAt<T>& slopes, Splits<T>*, const T* a,
+                  const device::SlopesAt<T, kernels::Moment>& slopes, Splits<T>*, const T* a,
                   const device::Extent& out, const T* z, const device::Extent& in, T* to,
                   const device::Step<T>* step) const {
     const bool stepped = step != nullptr && slopes.value != nullptr;

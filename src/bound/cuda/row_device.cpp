@@ -71,7 +71,8 @@ class CudaRows final : public RowDevice {
         result.alpha[v].resize(total * n);
       }
     }
-    const int at_once = rows_for(row_bytes(plan, sizeof(float), job.optimise), total);
+    const int at_once =
+        rows_for(row_bytes(plan, sizeof(float), job.optimise, sizeof(kernels::Moment)), total);
     for (int first = 0; first < total; first += at_once) {
       if (deadline.passed()) {
         result.timed_out = true;
@@ -127,7 +128,7 @@ class CudaRows final : public RowDevice {
     }
     space32_.clear();
     if (job.settings.keep_alpha) keep_slopes(job, found, first, last, result);
-    const int at_once = rows_for(row_bytes(job.plan, sizeof(double), false), last - first);
+    const int at_once = rows_for(row_bytes(job.plan, sizeof(double), false, 0), last - first);
     for (int at = first; at < last; at += at_once) {
       const int end = std::min(last, at + at_once);
       Rows<double, Cuda> rows = on_device(state, make_rows(net64, job.list, at, end, job.patches));
