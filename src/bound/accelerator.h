@@ -25,8 +25,8 @@ class RowDevice {
 class Accelerator {
  public:
   virtual ~Accelerator() = default;
-  /// The network must outlive what is made of it.
-  virtual std::unique_ptr<RowDevice> prepare(const Network<double>& net) = 0;
+  /// The network must outlive what is made of it. `workers` share in copying weights.
+  virtual std::unique_ptr<RowDevice> prepare(const Network<double>& net, Workers& workers) = 0;
   [[nodiscard]] virtual std::string name() const = 0;
   /// Most bytes of device memory by tensor class, and "total".
   [[nodiscard]] virtual std::map<std::string, std::uint64_t> memory() const = 0;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdint>
 #include <type_traits>
 
 #include "cuda/check.h"
@@ -60,7 +61,7 @@ void pick(Device& device, const T* from, int from_cols, int rows, const int* row
 /// way.
 template <class S, class T>
 Buffer<T> upload(Device& device, const std::vector<S>& from, int all_cols, const Part& part,
-                 int rows, int cols, const char* what) {
+                 int rows, int cols, const char* what, Workers* workers) {
   Buffer<T> to = device.take<T>(static_cast<std::size_t>(rows) * cols, Tensor::kWeights, what);
   Buffer<int> col;
   if (part.cols) col = device.upload(*part.cols, Tensor::kWorkspace, "the columns of a weight");
@@ -80,8 +81,23 @@ Buffer<T> upload(Device& device, const std::vector<S>& from, int all_cols, const
     };
     if (line <= Staging::kBytes) {
       device.stage(static_cast<std::size_t>(count) * line, target, [&](void* room) {
-        T* at = static_cast<T*>(room);
-        for (int r = first; r < first + count; ++r) at = std::copy(row(r), row(r) + all_cols, at);
+        T* const begin = static_cast<T*>(room);
+        const int parts = workers == nullptr ? 1 : std::min(workers->size(), count);
+        const auto copy = [&](int part, int) {
+          const auto at = [&](int p) {
+            return static_cast<int>(static_cast<std::int64_t>(count) * p / parts);
+          };
+          for (int i = at(part); i < at(part + 1); ++i) {
+            const S* const from_row = row(first + i);
+            std::copy(from_row, from_row + all_cols,
+                      begin + static_cast<std::size_t>(i) * all_cols);
+          }
+        };
+        if (parts == 1) {
+          copy(0, 0);
+        } else {
+          workers->run(parts, copy);
+        }
       });
     } else {
       const int most = static_cast<int>(Staging::kBytes / sizeof(T));
@@ -128,11 +144,13 @@ Weights DenseWeight::uploaded(const Part& part) const {
   const int cols = length(part.cols, cols_);
   Weights to;
   if (!host_.f.empty()) {
-    to.f = upload<float, float>(device_, host_.f, cols_, part, rows, cols, name_.c_str());
+    to.f = upload<float, float>(device_, host_.f, cols_, part, rows, cols, name_.c_str(), workers_);
   } else {
     // Rounded to nearest for the float32 copy.
-    to.f = upload<double, float>(device_, host_.d, cols_, part, rows, cols, name_.c_str());
-    to.d = upload<double, double>(device_, host_.d, cols_, part, rows, cols, name_.c_str());
+    to.f =
+        upload<double, float>(device_, host_.d, cols_, part, rows, cols, name_.c_str(), workers_);
+    to.d =
+        upload<double, double>(device_, host_.d, cols_, part, rows, cols, name_.c_str(), workers_);
   }
   return to;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/parallel.h"
 #include "cuda/device.h"
 #include "cuda/gemm.h"
 #include "ops/weight.h"
@@ -28,9 +29,15 @@ struct Weights {
 /// host, so that a weight nobody uses takes no memory.
 class DenseWeight {
  public:
-  /// `host` must outlive this; `name`: the operator's, for errors.
-  DenseWeight(Device& device, const Weight& host, int rows, int cols, std::string name)
-      : device_(device), host_(host), rows_(rows), cols_(cols), name_(std::move(name)) {}
+  /// `host` must outlive this; `name`: the operator's, for errors; `workers` copy on the host.
+  DenseWeight(Device& device, const Weight& host, int rows, int cols, std::string name,
+              Workers* workers = nullptr)
+      : device_(device),
+        host_(host),
+        rows_(rows),
+        cols_(cols),
+        name_(std::move(name)),
+        workers_(workers) {}
 
   /// The part as a row-major matrix; valid until another part is asked for. Errors: kOutOfMemory.
   [[nodiscard]] Matrix get(const Part& part, bool transposed);
@@ -45,6 +52,7 @@ class DenseWeight {
   const Weight& host_;
   int rows_, cols_;
   std::string name_;
+  Workers* workers_;
   Part held_part_;
   Weights held_;
 };

@@ -26,7 +26,7 @@ struct Prepared {
         net64(graph, kPackBytes),
         context(net32, net64, options, workers, deadline, tracer) {
     if (accelerator == nullptr) return;
-    device = accelerator->prepare(net64);
+    device = accelerator->prepare(net64, workers);
     context.device = device.get();
   }
 };

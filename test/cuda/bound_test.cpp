@@ -29,7 +29,7 @@ struct OnGpu {
     engine.options.device_chunk_mib = chunk_mib;
     engine.options.device_memory_mib = 2048;
     accelerator = open_accelerator(engine.options, graph);
-    device = accelerator->prepare(engine.net64);
+    device = accelerator->prepare(engine.net64, engine.workers);
     engine.context.device = device.get();
   }
   Engine engine;

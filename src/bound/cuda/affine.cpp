@@ -246,14 +246,14 @@ struct Maker {
 
 }  // namespace
 
-CudaWeights dense_weights(cuda::Device& device, const Graph& graph) {
+CudaWeights dense_weights(cuda::Device& device, const Graph& graph, Workers& workers) {
   CudaWeights weights;
   for (const Node& node : graph.nodes) {
     const Dense* dense = std::get_if<Dense>(&node.op);
     weights.push_back(dense == nullptr
                           ? nullptr
                           : std::make_shared<cuda::DenseWeight>(device, dense->weight, dense->out,
-                                                                dense->in, node.name));
+                                                                dense->in, node.name, &workers));
   }
   return weights;
 }

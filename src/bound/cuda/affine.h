@@ -13,7 +13,7 @@ namespace coronet::bound {
 /// The dense weights of a graph's nodes, shared by all networks made of it; null where a node has
 /// none.
 using CudaWeights = std::vector<std::shared_ptr<cuda::DenseWeight>>;
-CudaWeights dense_weights(cuda::Device& device, const Graph& graph);
+CudaWeights dense_weights(cuda::Device& device, const Graph& graph, Workers& workers);
 
 /// Node's operator on the device; `host` is the same operator on the CPU, which must outlive it.
 /// Products of float32 rows are formed in `precision`. `weight` and `part`: what a dense

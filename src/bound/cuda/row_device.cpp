@@ -30,12 +30,12 @@ Rows<T, Cuda> on_device(const Cuda& to, const Rows<T>& from) {
 
 class CudaRows final : public RowDevice {
  public:
-  CudaRows(cuda::Device& device, const Network<double>& host, cuda::Precision precision,
-           std::size_t chunk_bytes)
+  CudaRows(cuda::Device& device, const Network<double>& host, Workers& workers,
+           cuda::Precision precision, std::size_t chunk_bytes)
       : device_(device),
         host_(host),
         precision_(precision),
-        weights_(dense_weights(device, host.graph())),
+        weights_(dense_weights(device, host.graph(), workers)),
         whole_(device, precision, weights_, host),
         space32_(Cuda(device, cuda::Tensor::kA)),
         space64_(Cuda(device, cuda::Tensor::kWorkspace)),
@@ -191,9 +191,9 @@ class CudaAccelerator final : public Accelerator {
         precision_(precision_of(options.precision)),
         chunk_bytes_(static_cast<std::size_t>(options.device_chunk_mib * 0x1p20)) {}
 
-  std::unique_ptr<RowDevice> prepare(const Network<double>& net) override {
+  std::unique_ptr<RowDevice> prepare(const Network<double>& net, Workers& workers) override {
     device_.use();
-    return std::make_unique<CudaRows>(device_, net, precision_, chunk_bytes_);
+    return std::make_unique<CudaRows>(device_, net, workers, precision_, chunk_bytes_);
   }
   [[nodiscard]] std::string name() const override {
     return "cuda:" + std::to_string(device_.properties().ordinal) + " (" +
