@@ -19,6 +19,9 @@ class RowDevice {
   /// naming the tensor and its bytes, where not even the smallest chunk fits.
   virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
                           const Deadline& deadline) = 0;
+  /// The network whose apply() and apply_abs() (affine.h) run on the device; for one thread at a
+  /// time.
+  [[nodiscard]] virtual const Network<double>& columns() const = 0;
 };
 
 /// One device, for as long as a run lasts.

@@ -125,6 +125,8 @@ class CudaRows final : public RowDevice {
     return result;
   }
 
+  [[nodiscard]] const Network<double>& columns() const override { return net64_; }
+
  private:
   struct Job {
     const Root& root;
