@@ -1,6 +1,7 @@
 // Rows bounded on a CUDA device.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -8,6 +9,7 @@
 #include "bound/cuda/affine.h"
 #include "bound/cuda/cuda.h"
 #include "bound/cuda/open.h"
+#include "bound/cuda/swarm.h"
 #include "bound/descent.h"
 
 namespace coronet::bound {
@@ -127,6 +129,14 @@ class CudaRows final : public RowDevice {
 
   [[nodiscard]] const Network<double>& columns() const override { return net64_; }
 
+  std::unique_ptr<Swarm> swarm(const Boxes& boxes) override {
+    device_.use();
+    if (!points_) {
+      points_.emplace(network_on<float>(device_, cuda::Precision::kExact, weights_, host_));
+    }
+    return make_cuda_swarm(device_, *points_, boxes, chunk_bytes_);
+  }
+
  private:
   struct Job {
     const Root& root;
@@ -200,6 +210,7 @@ class CudaRows final : public RowDevice {
   CudaWeights weights_;
   Network<float> net32_;
   Network<double> net64_;
+  std::optional<Network<float>> points_;  // made when a swarm is first asked for
   Workspace<float, Cuda> space32_;
   Workspace<double, Cuda> space64_;
   std::size_t chunk_bytes_;
