@@ -21,14 +21,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "arguments.h"
 #include "base/error.h"
-#include "base/options.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "base/resources.h"
@@ -51,29 +49,6 @@ struct Arguments {
   Options options;
 };
 
-template <class T>
-void read_value(const std::string& name, const std::string& text, T& value) {
-  std::istringstream stream(text);
-  if constexpr (std::is_same_v<T, bool>) stream >> std::boolalpha;
-  if (!(stream >> value) || stream.peek() != std::istringstream::traits_type::eof()) {
-    throw Error(ErrorKind::kBadInput, fmt::format("{}: '{}' is not a value of it", name, text));
-  }
-}
-
-/// Sets the option that a flag names; false if there is none.
-bool set_option(const std::string& flag, const std::string& text, Options& options) {
-  std::string word = flag.substr(2);
-  std::replace(word.begin(), word.end(), '-', '_');
-#define OPTION(type, name, default_value, group, help) \
-  if (word == #name) {                                 \
-    read_value(flag, text, options.name);              \
-    return true;                                       \
-  }
-#include "base/options.def"
-#undef OPTION
-  return false;
-}
-
 Arguments read_arguments(int argc, char** argv) {
   Arguments arguments;
   arguments.options.method = "alpha";
@@ -86,14 +61,12 @@ Arguments read_arguments(int argc, char** argv) {
       arguments.json = true;
     } else if (!word.starts_with("--")) {
       arguments.files.push_back(word);
-    } else if (i + 1 == argc) {
-      throw Error(ErrorKind::kBadInput, word + ": a value is missing, or there is no such flag");
     } else if (word == "--label") {
-      read_value(word, argv[++i], arguments.label);
+      bench::read_value(word, bench::value_behind(argc, argv, i), arguments.label);
     } else if (word == "--repeat") {
-      read_value(word, argv[++i], arguments.repeat);
-    } else if (!set_option(word, argv[++i], arguments.options)) {
-      throw Error(ErrorKind::kBadInput, word + ": there is no such option");
+      bench::read_value(word, bench::value_behind(argc, argv, i), arguments.repeat);
+    } else {
+      bench::set_option(word, bench::value_behind(argc, argv, i), arguments.options);
     }
     spec_iterations |= word == "--spec-iterations";
   }

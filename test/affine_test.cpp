@@ -328,5 +328,34 @@ TEST(Affine, ApplyIsTheMatrixAndApplyAbsItsMagnitude) {
   }
 }
 
+// Operators so large that their columns are dealt to workers.
+TEST(AffineColumns, BitsDoNotDependOnTheWorkers) {
+  Builder b(31);
+  const int image = b.input({20, 21, 16});
+  for (const bool f64 : {false, true}) {
+    b.conv(image, 24, test::square(3, 1, 1), f64);
+    b.dense(image, 170, f64);
+  }
+  const Graph graph = b.finish();
+  const Network<double> net(graph, 0);
+  Draw draw(32);
+  const std::vector<double> u = draw.reals(graph.inputs(), -1, 1);
+  const double* const from = u.data();
+  for (int v = 1; v < net.nodes(); ++v) {
+    const Affine<double>& op = *net.affine(v);
+    const auto columns = [&](Workers* workers) {
+      std::vector<double> y(2 * static_cast<std::size_t>(net.size(v)));
+      op.apply(&from, y.data(), workers);
+      op.apply_abs(&from, y.data() + net.size(v), workers);
+      return y;
+    };
+    const std::vector<double> alone = columns(nullptr);
+    for (const int threads : {1, 2, 3, 7}) {
+      Workers workers(threads);
+      EXPECT_EQ(columns(&workers), alone) << "node " << v << ", " << threads << " threads";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace coronet::bound

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bound/optimise.h"
+#include "bound/swarm.h"
 
 namespace coronet::bound {
 
@@ -19,6 +20,11 @@ class RowDevice {
   /// naming the tensor and its bytes, where not even the smallest chunk fits.
   virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
                           const Deadline& deadline) = 0;
+  /// The network whose apply() and apply_abs() (affine.h) run on the device; for one thread at a
+  /// time.
+  [[nodiscard]] virtual const Network<double>& columns() const = 0;
+  /// Points on the device, whose values are formed in float32; refers to the boxes and to this.
+  virtual std::unique_ptr<Swarm> swarm(const Boxes& boxes) = 0;
 };
 
 /// One device, for as long as a run lasts.

@@ -4,6 +4,7 @@
 
 #include "base/aligned.h"
 #include "bound/affine.h"
+#include "bound/dealing.h"
 #include "device/conv.h"
 #include "device/vector.h"
 
@@ -60,10 +61,10 @@ class AffineConv final : public Affine<T> {
   double bias_of(int element) const override { return op_.bias[element % op_.out.channels]; }
 
   void apply(const double* const* u, double* y, Workers* workers) const override {
-    column(u[0], y, false);
+    columns(u[0], y, false, workers);
   }
   void apply_abs(const double* const* u, double* y, Workers* workers) const override {
-    column(u[0], y, true);
+    columns(u[0], y, true, workers);
   }
   double hidden(int element) const override { return hidden_of(op_.precision, element); }
 
@@ -81,35 +82,42 @@ class AffineConv final : public Affine<T> {
     return extent.whole ? Extent::all(image).window : extent.window;
   }
 
-  void column(const double* u, double* y, bool absolute) const {
+  void columns(const double* u, double* y, bool absolute, Workers* workers) const {
+    const int pixels = op_.out.height * op_.out.width;
+    deal(workers, pixels * op_.weight.size(), pixels,
+         [&](int first, int last) { column(u, y, absolute, first, last); });
+  }
+
+  /// Of the pixels [first, last) of the image.
+  void column(const double* u, double* y, bool absolute, int first, int last) const {
     const int cin = op_.in.channels / op_.groups;
     const int cout = op_.out.channels / op_.groups;
     const auto run = [&](const auto* weights) {
-      for (int oy = 0; oy < op_.out.height; ++oy) {
-        for (int ox = 0; ox < op_.out.width; ++ox) {
-          double* out = y + (static_cast<std::size_t>(oy) * op_.out.width + ox) * op_.out.channels;
-          for (int c = 0; c < op_.out.channels; ++c) out[c] = absolute ? hidden(c) : op_.bias[c];
-          for (int ky = 0; ky < op_.kernel_h; ++ky) {
-            const int iy = oy * op_.stride_h - op_.pad_top + ky * op_.dilation_h;
-            if (iy < 0 || iy >= op_.in.height) continue;
-            for (int kx = 0; kx < op_.kernel_w; ++kx) {
-              const int ix = ox * op_.stride_w - op_.pad_left + kx * op_.dilation_w;
-              if (ix < 0 || ix >= op_.in.width) continue;
-              const double* in =
-                  u + (static_cast<std::size_t>(iy) * op_.in.width + ix) * op_.in.channels;
-              for (int c = 0; c < op_.out.channels; ++c) {
-                const auto* w =
-                    weights +
-                    ((static_cast<std::size_t>(c) * op_.kernel_h + ky) * op_.kernel_w + kx) * cin;
-                const double* x = in + c / cout * cin;
-                double sum = 0;
-                if (absolute) {
-                  for (int i = 0; i < cin; ++i) sum += std::fabs(static_cast<double>(w[i])) * x[i];
-                } else {
-                  for (int i = 0; i < cin; ++i) sum += static_cast<double>(w[i]) * x[i];
-                }
-                out[c] += sum;
+      for (int pixel = first; pixel < last; ++pixel) {
+        const int oy = pixel / op_.out.width;
+        const int ox = pixel % op_.out.width;
+        double* out = y + static_cast<std::size_t>(pixel) * op_.out.channels;
+        for (int c = 0; c < op_.out.channels; ++c) out[c] = absolute ? hidden(c) : op_.bias[c];
+        for (int ky = 0; ky < op_.kernel_h; ++ky) {
+          const int iy = oy * op_.stride_h - op_.pad_top + ky * op_.dilation_h;
+          if (iy < 0 || iy >= op_.in.height) continue;
+          for (int kx = 0; kx < op_.kernel_w; ++kx) {
+            const int ix = ox * op_.stride_w - op_.pad_left + kx * op_.dilation_w;
+            if (ix < 0 || ix >= op_.in.width) continue;
+            const double* in =
+                u + (static_cast<std::size_t>(iy) * op_.in.width + ix) * op_.in.channels;
+            for (int c = 0; c < op_.out.channels; ++c) {
+              const auto* w =
+                  weights +
+                  ((static_cast<std::size_t>(c) * op_.kernel_h + ky) * op_.kernel_w + kx) * cin;
+              const double* x = in + c / cout * cin;
+              double sum = 0;
+              if (absolute) {
+                for (int i = 0; i < cin; ++i) sum += std::fabs(static_cast<double>(w[i])) * x[i];
+              } else {
+                for (int i = 0; i < cin; ++i) sum += static_cast<double>(w[i]) * x[i];
               }
+              out[c] += sum;
             }
           }
         }

@@ -2,11 +2,9 @@
 
 #include <type_traits>
 
-#include <cstdint>
-
 #include "base/aligned.h"
-#include "base/parallel.h"
 #include "bound/affine.h"
+#include "bound/dealing.h"
 #include "device/gemm.h"
 #include "device/vector.h"
 
@@ -92,20 +90,9 @@ class AffineDense final : public Affine<T> {
     }
   }
 
-  /// Large weights are dealt to the workers: it takes longer to read them than to wake these up.
   void columns(const double* u, double* y, bool absolute, Workers* workers) const {
-    constexpr std::size_t kLarge = std::size_t{1} << 20;
-    if (workers == nullptr || op_.weight.size() < kLarge) {
-      column(u, y, absolute, 0, op_.out);
-      return;
-    }
-    const int parts = workers->size();
-    workers->run(parts, [&](int part, int) {
-      const auto at = [&](int p) {
-        return static_cast<int>(static_cast<std::int64_t>(op_.out) * p / parts);
-      };
-      column(u, y, absolute, at(part), at(part + 1));
-    });
+    deal(workers, op_.weight.size(), op_.out,
+         [&](int first, int last) { column(u, y, absolute, first, last); });
   }
 
   void column(const double* u, double* y, bool absolute, int first, int last) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "bound/accelerator.h"
 #include "bound/interval.h"
 
 namespace coronet::bound {
@@ -49,6 +50,11 @@ Root empty_root(const Network<double>& net, const std::vector<double>& lo,
   return root;
 }
 
+/// The network that intervals and magnitudes come from: the device's, where there is one.
+const Network<double>& columns(const Context& context) {
+  return context.device == nullptr ? context.net64 : context.device->columns();
+}
+
 /// The lines of elementwise node v from its input's bounds.
 void add_lines(const Network<double>& net, Root& root, int v, Slope slope) {
   const Operator& op = net.graph().nodes[v].op;
@@ -70,7 +76,7 @@ Root restate(Context& context, Bounds bounds) {
   root.bounds = std::move(bounds);
   const Slope slope = slope_of(context.options.slope);
   for (int v = 0; v < context.net64.nodes(); ++v) {
-    add_magnitudes(context.net64, root.bounds, v, root.magnitude, &context.workers);
+    add_magnitudes(columns(context), root.bounds, v, root.magnitude, &context.workers);
     if (context.net64.elementwise(v)) add_lines(context.net64, root, v, slope);
   }
   return root;
@@ -125,9 +131,9 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
 
   add_magnitudes(context.net64, root.bounds, 0, root.magnitude);
   for (int v = 1; v < n; ++v) {
-    interval_node(context.net64, v, root.bounds, &context.workers);
+    interval_node(columns(context), v, root.bounds, &context.workers);
     if (settings.known != nullptr) intersect(root.bounds, *settings.known, v);
-    add_magnitudes(context.net64, root.bounds, v, root.magnitude, &context.workers);
+    add_magnitudes(columns(context), root.bounds, v, root.magnitude, &context.workers);
     if (context.net64.elementwise(v)) {
       add_lines(context.net64, root, v, slope);
       continue;

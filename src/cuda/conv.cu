@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cuda/affine.h"
+#include "cuda/column.h"
 #include "cuda/conv_kernel.cuh"
 
 namespace coronet::cuda {
@@ -298,6 +299,17 @@ void DeviceConv<T>::bias(Device& device, const Rows& rows, const T* a, const Geo
                          double* bias) const {
   // Gaps of a window hold zeros, but they are not read: the geometry of the node tells where.
   periodic_bias(device, rows, out, a, bias_.data(), conv_->out.channels, bias);
+}
+
+template <class T>
+void DeviceConv<T>::column(Device& device, const double* u, bool absolute, double* y) const
+  requires std::is_same_v<T, double>
+{
+  const Phase& all = forward_.front();
+  conv_column(device,
+              {all.weights.data(), all.k, all.n, all.offsets.data(), all.taps, conv_->groups,
+               conv_->stride_h, conv_->stride_w, conv_->in, conv_->out},
+              absolute, u, y);
 }
 
 template class DeviceConv<float>;

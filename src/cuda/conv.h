@@ -6,6 +6,7 @@
 // numbers and windows only, and are the CPU's (but for the sign of a zero).
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include "cuda/device.h"
@@ -31,6 +32,11 @@ class DeviceConv {
 
   /// bias[r] += A_r . b
   void bias(Device& device, const Rows& rows, const T* a, const Geometry& out, double* bias) const;
+
+  /// y = conv(u) without the bias, or with the weights' absolute values, of one whole image: in
+  /// double, from weights that are exact.
+  void column(Device& device, const double* u, bool absolute, double* y) const
+    requires std::is_same_v<T, double>;
 
   [[nodiscard]] std::size_t bytes() const;
 

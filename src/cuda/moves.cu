@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "cuda/each.cuh"
 #include "cuda/moves.h"
 #include "cuda/over_rows.cuh"
 
@@ -11,25 +12,6 @@ namespace coronet::cuda {
 namespace {
 
 constexpr int kArrays = 8;
-
-unsigned blocks_for(std::size_t count) {
-  return static_cast<unsigned>(std::min<std::size_t>((count + 255) / 256, 65535));
-}
-
-template <class Fn>
-__global__ void each_kernel(std::size_t count, const Fn fn) {
-  const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
-  for (std::size_t i = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
-       i += step) {
-    fn(i);
-  }
-}
-template <class Fn>
-void each(Device& device, std::size_t count, const Fn& fn, const char* name) {
-  if (count == 0) return;
-  each_kernel<<<blocks_for(count), 256, 0, device.stream()>>>(count, fn);
-  check(cudaGetLastError(), name, __FILE__, __LINE__);
-}
 
 template <class T>
 struct Start {

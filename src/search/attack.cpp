@@ -1,10 +1,15 @@
 #include "search/attack.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <tuple>
+#include <utility>
 
 #include "base/rng.h"
-#include "search/concrete.h"
+#include "bound/accelerator.h"
+#include "bound/swarm.h"
+#include "graph/products.h"
 
 namespace coronet::search {
 
@@ -22,130 +27,206 @@ double constraint_value(const ClauseRows& clause, int i, const float* x, const f
 
 namespace {
 
+/// So many of the points that seem to violate are offered at each step, the worst first: if these
+/// do not, the others hardly do.
+constexpr std::size_t kMostOffers = 16;
+
+/// From so many products for each point on, a GPU makes a step sooner than the workers; it then
+/// takes so many times the restarts.
+constexpr std::size_t kWorthDevice = 1'000'000;
+constexpr int kMoreOnDevice = 4;
+
+bound::Boxes joined(const std::vector<GraphBox>& boxes) {
+  bound::Boxes all;
+  for (const GraphBox& b : boxes) {
+    all.lower.insert(all.lower.end(), b.lower.begin(), b.lower.end());
+    all.upper.insert(all.upper.end(), b.upper.begin(), b.upper.end());
+  }
+  return all;
+}
+
 /// Points of one batch and the descent that moves them.
 class Batch {
  public:
   Batch(const bound::Context& context, const std::vector<ClauseRows>& clauses,
-        const std::vector<GraphBox>& boxes, bound::Workspace<float>& space)
-      : clauses_(clauses),
+        const std::vector<GraphBox>& boxes, bound::Swarm& swarm)
+      : context_(context),
+        clauses_(clauses),
         boxes_(boxes),
-        concrete_(context.net32, space),
+        swarm_(swarm),
         inputs_(context.net32.size(0)),
-        outputs_(context.net32.size(context.net32.nodes() - 1)) {}
-
-  void add(int clause, std::uint64_t seed, std::uint64_t stream, int restart) {
-    const GraphBox& box = boxes_[clauses_[clause].box];
-    clause_.push_back(clause);
-    restart_.push_back(restart);
-    for (int j = 0; j < inputs_; ++j) {
-      const double lo = box.lower[j];
-      const double hi = box.upper[j];
-      double t = 0.5;  // the first start is the centre
-      if (restart > 0) t = uniform(seed, stream, static_cast<std::uint64_t>(j));
-      if (restart % 4 == 3) t = t < 0.5 ? 0 : 1;  // corners
-      x_.push_back(static_cast<float>(lo + t * (hi - lo)));
-    }
+        outputs_(context.net32.size(context.net32.nodes() - 1)) {
+    for (const ClauseRows& c : clauses) any_input_ |= !c.input.empty();
   }
 
-  [[nodiscard]] int count() const { return static_cast<int>(clause_.size()); }
+  /// Starts first .. last - 1 of all. Neighbours are different clauses, so that every batch tries
+  /// all of them.
+  void place(std::uint64_t stream, int first, int last) {
+    const int clauses = static_cast<int>(clauses_.size());
+    const int count = last - first;
+    clause_.resize(count);
+    restart_.resize(count);
+    x_.resize(static_cast<std::size_t>(count) * inputs_);
+    std::vector<int> box(count);
+    context_.workers.run((count + kStarts - 1) / kStarts, [&](int part, int) {
+      for (int p = part * kStarts; p < std::min(count, (part + 1) * kStarts); ++p) {
+        clause_[p] = (first + p) % clauses;
+        restart_[p] = (first + p) / clauses;
+        box[p] = clauses_[clause_[p]].box;
+        start(stream * 1000003 + static_cast<std::uint64_t>(first + p), restart_[p], boxes_[box[p]],
+              x_.data() + static_cast<std::size_t>(p) * inputs_);
+      }
+    });
+    swarm_.place(x_, box);
+  }
 
   /// Evaluates, offers what violates, and moves. False when the oracle is satisfied.
   bool step(double size, bool move, Oracle& oracle, std::vector<double>& best) {
-    const int n = count();
-    y_.resize(static_cast<std::size_t>(n) * outputs_);
+    const std::size_t n = clause_.size();
+    y_.resize(n * outputs_);
     dy_.assign(y_.size(), 0.0F);
-    dx_.resize(x_.size());
-    concrete_.evaluate(n, x_.data(), y_.data(), move);
-    std::vector<int> active(n, -1);
-    for (int p = 0; p < n; ++p) {
-      const ClauseRows& clause = clauses_[clause_[p]];
-      const float* x = x_.data() + static_cast<std::size_t>(p) * inputs_;
-      const float* y = y_.data() + static_cast<std::size_t>(p) * outputs_;
-      double worst = -HUGE_VAL;
-      std::vector<double> value(clause.count);
-      for (int i = 0; i < clause.count; ++i) {
-        value[i] = constraint_value(clause, i, x, y, inputs_, outputs_);
-        if (!(value[i] <= worst)) {
-          worst = value[i];
-          active[p] = i;
-        }
-      }
-      best[clause_[p]] = std::min(best[clause_[p]], worst);
-      if (worst <= 0 && oracle.offer(clause.clause, x)) return false;
-      // Half of the points descend the worst constraint, the others all that are violated, weighted
-      // by how much.
-      float* d = dy_.data() + static_cast<std::size_t>(p) * outputs_;
-      for (int i = 0; i < clause.count; ++i) {
-        const bool single = restart_[p] % 2 == 0 || worst <= 0;
-        const double w = single ? (i == active[p] ? 1 : 0) : std::max(0.0, value[i]) / worst;
-        if (w == 0) continue;
-        const double* c = clause.output.data() + static_cast<std::size_t>(i) * outputs_;
-        for (int j = 0; j < outputs_; ++j) d[j] += static_cast<float>(w * c[j]);
-      }
+    swarm_.evaluate(y_.data(), move);
+    if (any_input_) {
+      swarm_.read(0, static_cast<int>(n), x_.data());
+      more_.assign(x_.size(), 0.0);
     }
-    if (!move) return true;
-    concrete_.gradient(dy_.data(), dx_.data());
-    for (int p = 0; p < n; ++p) {
-      const ClauseRows& clause = clauses_[clause_[p]];
-      const GraphBox& box = boxes_[clause.box];
-      const std::size_t at = static_cast<std::size_t>(p) * inputs_;
-      const double* h = clause.input.empty() || active[p] < 0
-                            ? nullptr
-                            : clause.input.data() + static_cast<std::size_t>(active[p]) * inputs_;
-      for (int j = 0; j < inputs_; ++j) {
-        const double g = dx_[at + j] + (h != nullptr ? h[j] : 0.0);
-        const double width = box.upper[j] - box.lower[j];
-        const double moved = x_[at + j] - (g > 0 ? 1.0 : (g < 0 ? -1.0 : 0.0)) * size * width;
-        x_[at + j] = static_cast<float>(std::clamp(moved, box.lower[j], box.upper[j]));
-      }
+    std::vector<Candidate> candidates;
+    for (std::size_t p = 0; p < n; ++p) {
+      const double worst = aim(p);
+      double& least = best[clause_[p]];
+      least = std::min(least, worst);
+      if (worst <= 0) candidates.push_back({worst, static_cast<int>(p)});
     }
+    if (offer(std::move(candidates), oracle)) return false;
+    if (move) swarm_.descend(dy_.data(), any_input_ ? more_.data() : nullptr, size);
     return true;
   }
 
  private:
+  static constexpr int kStarts = 64;  ///< points of a task
+
+  struct Candidate {
+    double value;
+    int point;
+    friend bool operator<(const Candidate& a, const Candidate& b) {
+      return std::tie(a.value, a.point) < std::tie(b.value, b.point);
+    }
+  };
+
+  void start(std::uint64_t stream, int restart, const GraphBox& box, float* x) const {
+    for (int j = 0; j < inputs_; ++j) {
+      const double lo = box.lower[j];
+      const double hi = box.upper[j];
+      double t = 0.5;  // the first start is the centre
+      if (restart > 0) t = uniform(context_.options.seed, stream, static_cast<std::uint64_t>(j));
+      if (restart % 4 == 3) t = t < 0.5 ? 0 : 1;  // corners
+      x[j] = static_cast<float>(lo + t * (hi - lo));
+    }
+  }
+
+  /// Point p's value, max_i f_i, and what it descends: half of the points the worst constraint, the
+  /// others all that are violated, weighted by how much.
+  double aim(std::size_t p) {
+    const ClauseRows& clause = clauses_[clause_[p]];
+    const float* x = x_.data() + p * inputs_;
+    const float* y = y_.data() + p * outputs_;
+    double worst = -HUGE_VAL;
+    int active = -1;
+    value_.resize(clause.count);
+    for (int i = 0; i < clause.count; ++i) {
+      value_[i] = constraint_value(clause, i, x, y, inputs_, outputs_);
+      if (!(value_[i] <= worst)) {
+        worst = value_[i];
+        active = i;
+      }
+    }
+    float* d = dy_.data() + p * outputs_;
+    for (int i = 0; i < clause.count; ++i) {
+      const bool single = restart_[p] % 2 == 0 || worst <= 0;
+      const double w = single ? (i == active ? 1 : 0) : std::max(0.0, value_[i]) / worst;
+      if (w == 0) continue;
+      const double* c = clause.output.data() + static_cast<std::size_t>(i) * outputs_;
+      for (int j = 0; j < outputs_; ++j) d[j] += static_cast<float>(w * c[j]);
+    }
+    if (!clause.input.empty() && active >= 0) {
+      const double* h = clause.input.data() + static_cast<std::size_t>(active) * inputs_;
+      std::copy(h, h + inputs_, more_.begin() + static_cast<std::ptrdiff_t>(p * inputs_));
+    }
+    return worst;
+  }
+
+  bool offer(std::vector<Candidate> candidates, Oracle& oracle) const {
+    const std::size_t count = std::min(kMostOffers, candidates.size());
+    std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count),
+                      candidates.end());
+    std::vector<float> x(inputs_);
+    for (std::size_t i = 0; i < count; ++i) {
+      const int p = candidates[i].point;
+      swarm_.read(p, 1, x.data());
+      if (oracle.offer(clauses_[clause_[p]].clause, x.data())) return true;
+    }
+    return false;
+  }
+
+  const bound::Context& context_;
   const std::vector<ClauseRows>& clauses_;
   const std::vector<GraphBox>& boxes_;
-  Concrete concrete_;
+  bound::Swarm& swarm_;
   int inputs_;
   int outputs_;
+  bool any_input_ = false;
   std::vector<int> clause_, restart_;
-  std::vector<float> x_, y_, dy_, dx_;
+  std::vector<float> x_;  ///< the starts; where constraints have inputs, the points
+  std::vector<float> y_, dy_;
+  std::vector<double> more_;  ///< the inputs of the constraints that are descended
+  std::vector<double> value_;
 };
 
 }  // namespace
 
-void attack(bound::Context& context, const std::vector<ClauseRows>& clauses,
-            const std::vector<GraphBox>& boxes, Oracle& oracle, const AttackSettings& settings,
-            std::vector<double>& best) {
-  const int total = static_cast<int>(clauses.size()) * settings.restarts;
-  constexpr int kBatch = 64;
+std::int64_t attack(bound::Context& context, const std::vector<ClauseRows>& clauses,
+                    const std::vector<GraphBox>& boxes, Oracle& oracle,
+                    const AttackSettings& settings, std::vector<double>& best) {
   const double until = settings.seconds > 0 ? elapsed_seconds() + settings.seconds : HUGE_VAL;
   const auto stop = [&] {
     return context.deadline.passed() || oracle.found() || elapsed_seconds() >= until;
   };
-  const int batches = (total + kBatch - 1) / kBatch;
-  std::vector<std::vector<double>> found(context.workers.size(),
-                                         std::vector<double>(clauses.size(), HUGE_VAL));
-  context.workers.run(batches, [&](int b, int worker) {
-    if (stop()) return;
-    Batch batch(context, clauses, boxes, context.space32[worker]);
-    // Neighbouring places in a batch are different clauses, so that every batch tries all of them.
-    for (int i = b * kBatch; i < std::min(total, (b + 1) * kBatch); ++i) {
-      const int restart = i / static_cast<int>(clauses.size());
-      batch.add(i % static_cast<int>(clauses.size()), context.options.seed,
-                settings.stream * 1000003 + static_cast<std::uint64_t>(i), restart);
-    }
+  const bound::Boxes all = joined(boxes);
+  std::atomic<std::int64_t> evaluated{0};
+  /// The starts first .. last - 1.
+  const auto descend = [&](bound::Swarm& swarm, int first, int last, std::vector<double>& found) {
+    Batch batch(context, clauses, boxes, swarm);
+    batch.place(settings.stream, first, last);
     double size = 0.25;
     const double decay = std::pow(0.02, 1.0 / std::max(1, settings.steps));
     for (int t = 0; t <= settings.steps; ++t) {
       if (stop()) return;
-      if (!batch.step(size, t < settings.steps, oracle, found[worker])) return;
+      evaluated += last - first;
+      if (!batch.step(size, t < settings.steps, oracle, found)) return;
       size *= decay;
     }
+  };
+  const int total = static_cast<int>(clauses.size()) * settings.restarts;
+  if (context.device != nullptr && products(context.net32.graph()) >= kWorthDevice) {
+    const auto swarm = context.device->swarm(all);
+    const int more = total * kMoreOnDevice;
+    for (int first = 0; first < more && !stop(); first += swarm->most()) {
+      descend(*swarm, first, std::min(more, first + swarm->most()), best);
+    }
+    return evaluated;
+  }
+  std::vector<std::vector<double>> found(context.workers.size(),
+                                         std::vector<double>(clauses.size(), HUGE_VAL));
+  constexpr int kBatch = bound::kSwarmPoints;
+  context.workers.run((total + kBatch - 1) / kBatch, [&](int b, int worker) {
+    if (stop()) return;
+    const auto swarm = bound::make_swarm(context.net32, context.space32[worker], all);
+    descend(*swarm, b * kBatch, std::min(total, (b + 1) * kBatch), found[worker]);
   });
   for (const auto& f : found) {
     for (std::size_t k = 0; k < clauses.size(); ++k) best[k] = std::min(best[k], f[k]);
   }
+  return evaluated;
 }
 
 }  // namespace coronet::search

@@ -12,7 +12,7 @@
 namespace coronet::search {
 
 struct AttackSettings {
-  int restarts = 32;  ///< starting points for each clause
+  int restarts = 32;  ///< starting points for each clause; a GPU takes four times as many
   int steps = 60;
   double seconds = 0;        ///< at most so long, if positive
   std::uint64_t stream = 0;  ///< separates the random numbers of one attack from another's
@@ -20,10 +20,10 @@ struct AttackSettings {
 
 /// Attacks the clauses (all of one box or of several); offers what it finds to the oracle and stops
 /// when that is satisfied. best[k] becomes the least value of max_i f_i that any point of
-/// clauses[k] reached.
-void attack(bound::Context& context, const std::vector<ClauseRows>& clauses,
-            const std::vector<GraphBox>& boxes, Oracle& oracle, const AttackSettings& settings,
-            std::vector<double>& best);
+/// clauses[k] reached. Returns how many points were evaluated, each counted at every step.
+std::int64_t attack(bound::Context& context, const std::vector<ClauseRows>& clauses,
+                    const std::vector<GraphBox>& boxes, Oracle& oracle,
+                    const AttackSettings& settings, std::vector<double>& best);
 
 /// f_i at (x, y); the clause is violated where all are <= 0.
 double constraint_value(const ClauseRows& clause, int i, const float* x, const float* y, int inputs,

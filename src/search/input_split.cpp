@@ -5,10 +5,10 @@
 #include <cmath>
 #include <map>
 
+#include "bound/concrete.h"
 #include "bound/interval.h"
 #include "bound/root.h"
 #include "search/attack.h"
-#include "search/concrete.h"
 #include "search/contract.h"
 #include "search/planes.h"
 
@@ -320,7 +320,7 @@ class Splitter {
     const int n = static_cast<int>(clause.size());
     if (n == 0 || !context_.options.attack) return;
     std::vector<float> y(static_cast<std::size_t>(n) * outputs_);
-    Concrete concrete(context_.net32, context_.space32[worker]);
+    bound::Concrete concrete(context_.net32, context_.space32[worker]);
     concrete.evaluate(n, x.data(), y.data(), false);
     for (int i = 0; i < n; ++i) {
       const ClauseRows& c = clauses_[clause[i]];

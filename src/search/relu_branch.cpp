@@ -5,9 +5,9 @@
 #include <iterator>
 #include <utility>
 
+#include "bound/concrete.h"
 #include "search/attack.h"
 #include "search/bounder.h"
-#include "search/concrete.h"
 #include "search/leaf.h"
 
 namespace coronet::search {
@@ -39,7 +39,7 @@ void try_minimizers(bound::Context& context, const Pass<float>& pass, const Batc
   for (int i = 0; i < n; ++i) {
     pass.minimizer(batch.rows, rows[i], x.data() + static_cast<std::size_t>(i) * inputs);
   }
-  Concrete concrete(context.net32, context.space32[worker]);
+  bound::Concrete concrete(context.net32, context.space32[worker]);
   concrete.evaluate(n, x.data(), y.data(), false);
   for (int i = 0; i < n; ++i) {
     const ClauseRows& clause = clauses[batch.rows.id[rows[i]]];

@@ -5,13 +5,16 @@
 
 #include "bound/cuda/cuda.h"
 #include "cuda/affine.h"
+#include "cuda/column.h"
 #include "cuda/conv.h"
 
 namespace coronet::bound {
 
 namespace {
 
-/// What does not depend on where the rows are is the host's.
+/// What does not depend on where the rows are is the host's. So are columns, but for those of
+/// operators with many weights: for one product a number, the way to the device and back is longer
+/// than the work.
 template <class T>
 class OnCuda : public Affine<T> {
  public:
@@ -31,6 +34,19 @@ class OnCuda : public Affine<T> {
   [[nodiscard]] int terms() const override { return host_.terms(); }
 
  protected:
+  /// y[out] = what multiply(from, to) makes of u[in] on the device, and b or, of |M|, what it
+  /// hides.
+  template <class Multiply>
+  void column(const double* u, int in, double* y, int out, bool absolute,
+              const Multiply& multiply) const {
+    device_.use();
+    const auto from = device_.upload(u, in, cuda::Tensor::kWorkspace, "a column");
+    const auto to = device_.take<double>(out, cuda::Tensor::kWorkspace, "a column");
+    multiply(from.data(), to.data());
+    device_.download(y, to.data(), out);
+    for (int i = 0; i < out; ++i) y[i] += absolute ? host_.hidden(i) : host_.bias_of(i);
+  }
+
   cuda::Device& device_;
   const Affine<double>& host_;
 };
@@ -75,8 +91,19 @@ class CudaDense final : public OnCuda<T> {
   void bias(const RowSet& rows, const T* a, const Extent& out, double* to) const override {
     cuda::periodic_bias(this->device_, rows_of(rows), geometry(out), a, bias(), op_.out, to);
   }
+  void apply(const double* const* u, double* y, Workers*) const override {
+    dense_column(u[0], y, false);
+  }
+  void apply_abs(const double* const* u, double* y, Workers*) const override {
+    dense_column(u[0], y, true);
+  }
 
  private:
+  void dense_column(const double* u, double* y, bool absolute) const {
+    this->column(u, op_.in, y, op_.out, absolute, [&](const double* from, double* to) {
+      cuda::dense_column(this->device_, weight_->get(part_, false), absolute, from, to);
+    });
+  }
   const T* bias() const {
     if constexpr (std::is_same_v<T, double>) {
       return bias64_.data();
@@ -111,8 +138,28 @@ class CudaConv final : public OnCuda<T> {
   void bias(const RowSet& rows, const T* a, const Extent& out, double* to) const override {
     conv_.bias(this->device_, rows_of(rows), a, geometry(out, op_.out), to);
   }
+  void apply(const double* const* u, double* y, Workers* workers) const override {
+    if constexpr (std::is_same_v<T, double>) {
+      conv_column(u[0], y, false);
+    } else {
+      OnCuda<T>::apply(u, y, workers);  // float32 may not hold the weights exactly
+    }
+  }
+  void apply_abs(const double* const* u, double* y, Workers* workers) const override {
+    if constexpr (std::is_same_v<T, double>) {
+      conv_column(u[0], y, true);
+    } else {
+      OnCuda<T>::apply_abs(u, y, workers);
+    }
+  }
 
  private:
+  void conv_column(const double* u, double* y,
+                   bool absolute) const requires std::is_same_v<T, double> {
+    this->column(
+        u, op_.in.size(), y, op_.out.size(), absolute,
+        [&](const double* from, double* to) { conv_.column(this->device_, from, absolute, to); });
+  }
   const Conv& op_;
   cuda::DeviceConv<T> conv_;
   cuda::Precision precision_;

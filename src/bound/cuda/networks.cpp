@@ -13,16 +13,6 @@ std::shared_ptr<const std::vector<int>> remaining(const std::vector<int>& kept, 
   return std::make_shared<const std::vector<int>>(kept);
 }
 
-template <class T>
-Network<T> network_on(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
-                      const Network<double>& host, const std::vector<cuda::Part>& parts) {
-  return Network<T>(host.graph(), [&](int v) -> std::unique_ptr<Affine<T>> {
-    if (host.affine(v) == nullptr) return nullptr;
-    return make_cuda_affine<T>(device, precision, weights[v], parts[v], host.graph(), v,
-                               *host.affine(v));
-  });
-}
-
 /// The part of each node's weight that remains.
 std::vector<cuda::Part> parts_of(const Network<double>& host, const CudaWeights& weights,
                                  const std::vector<std::vector<int>>* kept) {
@@ -73,12 +63,20 @@ Magnitudes<Cuda>::Of on_device(const Cuda& to, const Magnitudes<>::Of& from, int
 
 }  // namespace
 
-CudaNetworks::CudaNetworks(cuda::Device& device, cuda::Precision precision,
-                           const CudaWeights& weights, const Network<double>& host,
-                           const std::vector<std::vector<int>>* kept)
-    : net32(network_on<float>(device, precision, weights, host, parts_of(host, weights, kept))),
-      net64(network_on<double>(device, cuda::Precision::kExact, weights, host,
-                               parts_of(host, weights, kept))) {}
+template <class T>
+Network<T> cuda_network(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
+                        const Network<double>& host, const std::vector<std::vector<int>>* kept) {
+  const std::vector<cuda::Part> parts = parts_of(host, weights, kept);
+  return Network<T>(host.graph(), [&](int v) -> std::unique_ptr<Affine<T>> {
+    if (host.affine(v) == nullptr) return nullptr;
+    return make_cuda_affine<T>(device, precision, weights[v], parts[v], host.graph(), v,
+                               *host.affine(v));
+  });
+}
+template Network<float> cuda_network(cuda::Device&, cuda::Precision, const CudaWeights&,
+                                     const Network<double>&, const std::vector<std::vector<int>>*);
+template Network<double> cuda_network(cuda::Device&, cuda::Precision, const CudaWeights&,
+                                      const Network<double>&, const std::vector<std::vector<int>>*);
 
 std::unique_ptr<Outlined> Outlined::make(cuda::Device& device, cuda::Precision precision,
                                          const CudaWeights& weights, const Graph& graph,

@@ -11,15 +11,22 @@
 
 namespace coronet::bound {
 
-/// A graph in both arithmetics.
+/// A network on the device. `host`: the same graph on the CPU; `weights`: those of the graph that
+/// it was made of, by `kept` (null: of itself). Both must outlive it.
+template <class T>
+Network<T> cuda_network(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
+                        const Network<double>& host,
+                        const std::vector<std::vector<int>>* kept = nullptr);
+
+/// A graph in both arithmetics, as above; products that a bound counts on are exact.
 struct CudaNetworks {
   Network<float> net32;
   Network<double> net64;
 
-  /// `host`: the same graph on the CPU; `weights`: those of the graph that it was made of, by
-  /// `kept` (null: of itself). Both must outlive this.
   CudaNetworks(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
-               const Network<double>& host, const std::vector<std::vector<int>>* kept = nullptr);
+               const Network<double>& host, const std::vector<std::vector<int>>* kept = nullptr)
+      : net32(cuda_network<float>(device, precision, weights, host, kept)),
+        net64(cuda_network<double>(device, cuda::Precision::kExact, weights, host, kept)) {}
 };
 
 /// The nodes below a list's rows without the neurons that are always zero over a root's box. Rows

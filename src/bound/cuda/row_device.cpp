@@ -1,12 +1,14 @@
 // Rows bounded on a CUDA device.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "bound/accelerator.h"
 #include "bound/cuda/networks.h"
 #include "bound/cuda/open.h"
+#include "bound/cuda/swarm.h"
 #include "bound/descent.h"
 
 namespace coronet::bound {
@@ -81,6 +83,16 @@ class CudaRows final : public RowDevice {
       bound_chunk(job, first, std::min(total, first + at_once), result);
     }
     return result;
+  }
+
+  [[nodiscard]] const Network<double>& columns() const override { return whole_.net64; }
+
+  std::unique_ptr<Swarm> swarm(const Boxes& boxes) override {
+    device_.use();
+    if (!points_) {
+      points_.emplace(cuda_network<float>(device_, cuda::Precision::kExact, weights_, host_));
+    }
+    return make_cuda_swarm(device_, *points_, boxes, chunk_bytes_);
   }
 
  private:
@@ -172,6 +184,7 @@ class CudaRows final : public RowDevice {
   cuda::Precision precision_;
   CudaWeights weights_;
   CudaNetworks whole_;
+  std::optional<Network<float>> points_;  // made when a swarm is first asked for
   Workspace<float, Cuda> space32_;
   Workspace<double, Cuda> space64_;
   std::size_t chunk_bytes_;

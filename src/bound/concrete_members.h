@@ -1,23 +1,22 @@
-#include "search/concrete.h"
+// The members of Concrete, for the files that instantiate them for a device.
+#pragma once
 
-#include <algorithm>
-#include <cmath>
+#include <vector>
 
-#include "bound/lines.h"
+#include "bound/concrete.h"
 
-namespace coronet::search {
+namespace coronet::bound {
 
-using bound::Extent;
-using bound::RowSet;
-
-void Concrete::end() {
+template <class D>
+void Concrete<D>::end() {
   for (int b : z_) {
     if (b >= 0) space_.release(b);
   }
   z_.clear();
 }
 
-void Concrete::evaluate(int points, const float* x, float* y, bool keep) {
+template <class D>
+void Concrete<D>::evaluate(int points, const float* x, float* y, bool keep) {
   end();
   points_ = points;
   const int nodes = net_.nodes();
@@ -33,20 +32,13 @@ void Concrete::evaluate(int points, const float* x, float* y, bool keep) {
     value[v] = space_.acquire(n);
     float* to = space_.data(value[v]);
     if (v == 0) {
-      std::copy(x, x + n, to);
+      device_.copy(x, n, to);
       continue;
     }
     const auto& inputs = net_.inputs(v);
     if (net_.elementwise(v)) {
       const float* from = space_.data(value[inputs[0]]);
-      const Operator& op = net_.graph().nodes[v].op;
-      if (const Relu* relu = std::get_if<Relu>(&op)) {
-        const float slope = static_cast<float>(relu->negative_slope);
-        for (std::size_t i = 0; i < n; ++i) to[i] = from[i] > 0 ? from[i] : slope * from[i];
-      } else {
-        for (std::size_t i = 0; i < n; ++i)
-          to[i] = static_cast<float>(bound::value_of(op, from[i]));
-      }
+      activate(device_, net_.graph().nodes[v].op, n, from, to);
     } else {
       std::vector<const float*> in;
       std::vector<Extent> extents;
@@ -73,18 +65,19 @@ void Concrete::evaluate(int points, const float* x, float* y, bool keep) {
       const std::size_t m = static_cast<std::size_t>(points) * net_.size(u);
       if (z_[u] < 0) {
         z_[u] = space_.acquire(m);
-        std::copy(space_.data(value[u]), space_.data(value[u]) + m, space_.data(z_[u]));
+        device_.copy(space_.data(value[u]), m, space_.data(z_[u]));
       }
     }
   }
-  const float* last = space_.data(value[nodes - 1]);
-  std::copy(last, last + static_cast<std::size_t>(points) * net_.size(nodes - 1), y);
+  device_.copy(space_.data(value[nodes - 1]),
+               static_cast<std::size_t>(points) * net_.size(nodes - 1), y);
   for (int b : value) {
     if (b >= 0) space_.release(b);
   }
 }
 
-void Concrete::gradient(const float* dy, float* dx) {
+template <class D>
+void Concrete<D>::gradient(const float* dy, float* dx) {
   const int nodes = net_.nodes();
   const RowSet set{points_, nullptr, nullptr};
   std::vector<int> a(nodes, -1);
@@ -93,7 +86,7 @@ void Concrete::gradient(const float* dy, float* dx) {
     return space_.data(a[v]);
   };
   const std::size_t last = static_cast<std::size_t>(points_) * net_.size(nodes - 1);
-  std::copy(dy, dy + last, room(nodes - 1));
+  device_.copy(dy, last, room(nodes - 1));
   for (int v = nodes - 1; v > 0; --v) {
     if (a[v] < 0) continue;
     const auto& inputs = net_.inputs(v);
@@ -108,27 +101,20 @@ void Concrete::gradient(const float* dy, float* dx) {
                              Extent::all(net_.shape(u)), add);
         continue;
       }
-      const float* z = space_.data(z_[u]);
-      const std::size_t n = static_cast<std::size_t>(points_) * net_.size(v);
-      const Operator& op = net_.graph().nodes[v].op;
-      const Relu* relu = std::get_if<Relu>(&op);
-      const float slope = relu != nullptr ? static_cast<float>(relu->negative_slope) : 0.0F;
-      for (std::size_t i = 0; i < n; ++i) {
-        const float d = relu != nullptr ? (z[i] >= 0 ? 1.0F : slope)
-                                        : static_cast<float>(bound::derivative_of(op, z[i]));
-        to[i] = add ? to[i] + d * from[i] : d * from[i];
-      }
+      activate_gradient(device_, net_.graph().nodes[v].op,
+                        static_cast<std::size_t>(points_) * net_.size(v), space_.data(z_[u]), from,
+                        add, to);
     }
     space_.release(a[v]);
     a[v] = -1;
   }
   const std::size_t n = static_cast<std::size_t>(points_) * net_.size(0);
   if (a[0] < 0) {
-    std::fill(dx, dx + n, 0.0F);
+    device_.zero(dx, n);
   } else {
-    std::copy(space_.data(a[0]), space_.data(a[0]) + n, dx);
+    device_.copy(space_.data(a[0]), n, dx);
     space_.release(a[0]);
   }
 }
 
-}  // namespace coronet::search
+}  // namespace coronet::bound
