@@ -66,23 +66,24 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class W>
-void launch_dense(Device& device, const Matrix& w, const W* weights, bool absolute, const double* u,
-                  double* y) {
+void by_tiles(Device& device, const Matrix& matrix, bool absolute, const double* u, double* y) {
   constexpr int kRows = kThreads / kWarp;
-  const auto blocks = static_cast<unsigned>((w.rows + kRows - 1) / kRows);
   const auto kernel = absolute ? dense_kernel<true, W> : dense_kernel<false, W>;
-  kernel<<<blocks, kThreads, 0, device.stream()>>>(w.rows, w.cols, weights, u, y);
-  CORONET_CUDA_LAUNCHED("dense_column");
+  for_each_tile<W>(device, matrix, [&](const W* w, int first, int count) {
+    const auto blocks = static_cast<unsigned>((count + kRows - 1) / kRows);
+    kernel<<<blocks, kThreads, 0, device.stream()>>>(count, matrix.cols, w, u, y + first);
+    CORONET_CUDA_LAUNCHED("dense_column");
+  });
 }
 
 }  // namespace
 
 void dense_column(Device& device, const Matrix& w, bool absolute, const double* u, double* y) {
   if (w.rows == 0) return;
-  if (w.d != nullptr) {
-    launch_dense(device, w, w.d, absolute, u, y);
+  if (w.wide) {
+    by_tiles<double>(device, w, absolute, u, y);
   } else {
-    launch_dense(device, w, w.f, absolute, u, y);
+    by_tiles<float>(device, w, absolute, u, y);
   }
 }
 

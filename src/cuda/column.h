@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cuda/device.h"
-#include "cuda/gemm.h"
+#include "cuda/matrix.h"
 #include "ops/shape.h"
 
 namespace coronet::cuda {

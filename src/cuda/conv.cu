@@ -302,9 +302,8 @@ void DeviceConv<T>::bias(Device& device, const Rows& rows, const T* a, const Geo
 }
 
 template <class T>
-void DeviceConv<T>::column(Device& device, const double* u, bool absolute, double* y) const
-  requires std::is_same_v<T, double>
-{
+void DeviceConv<T>::column(Device& device, const double* u, bool absolute,
+                           double* y) const requires std::is_same_v<T, double> {
   const Phase& all = forward_.front();
   conv_column(device,
               {all.weights.data(), all.k, all.n, all.offsets.data(), all.taps, conv_->groups,

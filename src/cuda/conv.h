@@ -35,8 +35,8 @@ class DeviceConv {
 
   /// y = conv(u) without the bias, or with the weights' absolute values, of one whole image: in
   /// double, from weights that are exact.
-  void column(Device& device, const double* u, bool absolute, double* y) const
-    requires std::is_same_v<T, double>;
+  void column(Device& device, const double* u, bool absolute,
+              double* y) const requires std::is_same_v<T, double>;
 
   [[nodiscard]] std::size_t bytes() const;
 

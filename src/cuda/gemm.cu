@@ -1,8 +1,6 @@
 #include "cuda/gemm.h"
 
-#include <algorithm>
 #include <limits>
-#include <vector>
 
 #include "base/error.h"
 #include "cuda/check.h"
@@ -10,14 +8,6 @@
 namespace coronet::cuda {
 
 namespace {
-
-__global__ void widen(std::size_t n, const float* from, double* to) {
-  const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
-  for (std::size_t i = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n;
-       i += step) {
-    to[i] = from[i];
-  }
-}
 
 int leading(std::size_t ld) {
   if (ld > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
@@ -51,45 +41,32 @@ cublasComputeType_t compute_of(Precision precision) {
   return CUBLAS_COMPUTE_32F_PEDANTIC;
 }
 
+template <class T>
+void multiply(Device& device, int m, const T* a, std::size_t lda, const Matrix& b, T* c,
+              std::size_t ldc, bool accumulate, cublasComputeType_t compute) {
+  if (m == 0) return;
+  for_each_tile<T>(device, b, [&](const T* w, int first, int count) {
+    if (b.transposed) {
+      // Rows of W are columns of C.
+      call(device, m, count, b.cols, a, lda, w, b.cols, true, c + first, ldc, accumulate, compute);
+    } else {
+      // Rows of W are columns of A: their products add up.
+      call(device, m, b.cols, count, a + first, lda, w, b.cols, false, c, ldc,
+           accumulate || first > 0, compute);
+    }
+  });
+}
+
 }  // namespace
 
 void gemm(Device& device, int m, const float* a, std::size_t lda, const Matrix& b, float* c,
           std::size_t ldc, bool accumulate, Precision precision) {
-  if (m == 0) return;
-  call(device, m, b.n(), b.k(), a, lda, b.f, b.cols, b.transposed, c, ldc, accumulate,
-       compute_of(precision));
+  multiply(device, m, a, lda, b, c, ldc, accumulate, compute_of(precision));
 }
 
 void gemm(Device& device, int m, const double* a, std::size_t lda, const Matrix& b, double* c,
           std::size_t ldc, bool accumulate, Precision) {
-  if (m == 0) return;
-  const cublasComputeType_t compute = CUBLAS_COMPUTE_64F_PEDANTIC;
-  if (b.d != nullptr) {
-    call(device, m, b.n(), b.k(), a, lda, b.d, b.cols, b.transposed, c, ldc, accumulate, compute);
-    return;
-  }
-  const std::size_t fit = std::max<std::size_t>(1, kGemmTile / sizeof(double) / b.cols);
-  const int rows = static_cast<int>(std::min<std::size_t>(b.rows, fit));
-  const std::size_t tile = static_cast<std::size_t>(rows) * b.cols;
-  const Buffer<double> w =
-      device.take<double>(tile, Tensor::kWorkspace, "a tile of a weight in double");
-  for (int at = 0; at < b.rows; at += rows) {
-    const int here = std::min(rows, b.rows - at);
-    const std::size_t count = static_cast<std::size_t>(here) * b.cols;
-    const unsigned blocks = static_cast<unsigned>(std::min<std::size_t>((count + 255) / 256, 4096));
-    widen<<<blocks, 256, 0, device.stream()>>>(count, b.f + static_cast<std::size_t>(at) * b.cols,
-                                               w.data());
-    CORONET_CUDA_LAUNCHED("widen");
-    if (b.transposed) {
-      // Rows of W are columns of C.
-      call(device, m, here, b.cols, a, lda, w.data(), b.cols, true, c + at, ldc, accumulate,
-           compute);
-    } else {
-      // Rows of W are columns of A: their products add up.
-      call(device, m, b.cols, here, a + at, lda, w.data(), b.cols, false, c, ldc,
-           accumulate || at > 0, compute);
-    }
-  }
+  multiply(device, m, a, lda, b, c, ldc, accumulate, CUBLAS_COMPUTE_64F_PEDANTIC);
 }
 
 }  // namespace coronet::cuda

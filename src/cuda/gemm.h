@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "cuda/device.h"
+#include "cuda/matrix.h"
 
 namespace coronet::cuda {
 
@@ -18,26 +19,11 @@ enum class Precision {
   kBf16,   ///< factors rounded to 8 bits, summed in float32
 };
 
-/// A row-major [rows, cols] weight as the operand B: itself (K = rows, N = cols), or transposed
-/// (K = cols, N = rows).
-struct Matrix {
-  const float* f = nullptr;
-  const double* d = nullptr;  ///< null where f holds it exactly
-  int rows = 0;
-  int cols = 0;
-  bool transposed = false;
-
-  [[nodiscard]] int k() const { return transposed ? cols : rows; }
-  [[nodiscard]] int n() const { return transposed ? rows : cols; }
-};
 /// C[m, n] = or += A[m, k] B; lda and ldc in elements. C may not overlap A.
 void gemm(Device& device, int m, const float* a, std::size_t lda, const Matrix& b, float* c,
           std::size_t ldc, bool accumulate, Precision precision = Precision::kExact);
 
-/// The same in double. A weight held in float32 is converted in tiles of rows, whose number depends
-/// on the weight's shape only, into one workspace of at most kGemmTile bytes (but for a single row
-/// that is longer); the tiles' products are added in order.
-inline constexpr std::size_t kGemmTile = std::size_t{32} << 20;
+/// The same in double. Tiles of the weight's rows (matrix.h) are multiplied in order.
 void gemm(Device& device, int m, const double* a, std::size_t lda, const Matrix& b, double* c,
           std::size_t ldc, bool accumulate, Precision precision = Precision::kExact);
 

@@ -28,9 +28,12 @@ struct Start {
 };
 
 template <class T, class W>
-__global__ void selection_kernel(const int* neuron, const T* sign, const W* w, int cols, T* u) {
+__global__ void selection_kernel(const int* neuron, const T* sign, const W* w, int first, int count,
+                                 int cols, T* u) {
   const std::size_t r = blockIdx.x;
-  const W* const from = w + static_cast<std::size_t>(neuron[r]) * cols;
+  const int row = neuron[r] - first;
+  if (row < 0 || row >= count) return;
+  const W* const from = w + static_cast<std::size_t>(row) * cols;
   const T s = sign[r];
   for (int i = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x); i < cols;
        i += static_cast<int>(gridDim.y * blockDim.x)) {
@@ -182,12 +185,15 @@ void pull_selection(Device& device, int count, const int* neuron, const T* sign,
                     T* u) {
   if (count == 0) return;
   const dim3 grid(static_cast<unsigned>(count), static_cast<unsigned>((w.cols + 1023) / 1024));
-  if (sizeof(T) == sizeof(double) && w.d != nullptr) {
-    selection_kernel<<<grid, 256, 0, device.stream()>>>(neuron, sign, w.d, w.cols, u);
+  const auto from = [&](const auto* tile, int first, int rows) {
+    selection_kernel<<<grid, 256, 0, device.stream()>>>(neuron, sign, tile, first, rows, w.cols, u);
+    CORONET_CUDA_LAUNCHED("pull_selection");
+  };
+  if (sizeof(T) == sizeof(double) && w.wide) {
+    for_each_tile<double>(device, w, from);
   } else {
-    selection_kernel<<<grid, 256, 0, device.stream()>>>(neuron, sign, w.f, w.cols, u);
+    for_each_tile<float>(device, w, from);
   }
-  CORONET_CUDA_LAUNCHED("pull_selection");
 }
 
 template <class T>

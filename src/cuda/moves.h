@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cuda/device.h"
-#include "cuda/gemm.h"
 #include "cuda/geometry.h"
+#include "cuda/matrix.h"
 
 namespace coronet::cuda {
 

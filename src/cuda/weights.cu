@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <type_traits>
 
 #include "cuda/check.h"
@@ -57,63 +58,48 @@ void pick(Device& device, const T* from, int from_cols, int rows, const int* row
   CORONET_CUDA_LAUNCHED("pick");
 }
 
-/// Rows of the host's matrix, through the device's staging memory; `convert` from S to T on the
-/// way.
-template <class S, class T>
-Buffer<T> upload(Device& device, const std::vector<S>& from, int all_cols, const Part& part,
-                 int rows, int cols, const char* what, Workers* workers) {
-  Buffer<T> to = device.take<T>(static_cast<std::size_t>(rows) * cols, Tensor::kWeights, what);
-  Buffer<int> col;
-  if (part.cols) col = device.upload(*part.cols, Tensor::kWorkspace, "the columns of a weight");
-  const std::size_t line = static_cast<std::size_t>(all_cols) * sizeof(T);
-  const int at_once =
-      static_cast<int>(std::clamp<std::size_t>(Staging::kBytes / line, 1, std::max(1, rows)));
-  Buffer<T> tile;
-  if (part.cols) {
-    tile = device.take<T>(static_cast<std::size_t>(at_once) * all_cols, Tensor::kWorkspace,
-                          "rows of a weight on their way");
+/// f(part) for `parts` parts, dealt to the workers.
+void deal(Workers* workers, int parts, const std::function<void(int)>& f) {
+  if (parts == 1) {
+    f(0);
+  } else {
+    workers->run(parts, [&](int part, int) { f(part); });
   }
-  for (int first = 0; first < rows; first += at_once) {
-    const int count = std::min(at_once, rows - first);
-    T* const target = part.cols ? tile.data() : to.data() + static_cast<std::size_t>(first) * cols;
-    const auto row = [&](int r) {
-      return from.data() + static_cast<std::size_t>(part.rows ? (*part.rows)[r] : r) * all_cols;
-    };
-    if (line <= Staging::kBytes) {
-      device.stage(static_cast<std::size_t>(count) * line, target, [&](void* room) {
-        T* const begin = static_cast<T*>(room);
-        const int parts = workers == nullptr ? 1 : std::min(workers->size(), count);
-        const auto copy = [&](int part, int) {
-          const auto at = [&](int p) {
-            return static_cast<int>(static_cast<std::int64_t>(count) * p / parts);
-          };
-          for (int i = at(part); i < at(part + 1); ++i) {
-            const S* const from_row = row(first + i);
-            std::copy(from_row, from_row + all_cols,
-                      begin + static_cast<std::size_t>(i) * all_cols);
-          }
-        };
-        if (parts == 1) {
-          copy(0, 0);
-        } else {
-          workers->run(parts, copy);
-        }
-      });
-    } else {
-      const int most = static_cast<int>(Staging::kBytes / sizeof(T));
-      for (int c = 0; c < all_cols; c += most) {
-        const int n = std::min(most, all_cols - c);
-        device.stage(n * sizeof(T), target + c, [&](void* room) {
-          std::copy(row(first) + c, row(first) + c + n, static_cast<T*>(room));
+}
+
+/// Rows row(0), row(1), ... of `cols` numbers of the host go to `to`, as numbers of T.
+template <class T, class Row>
+void send_rows(Device& device, int count, int cols, const Row& row, T* to, Workers* workers) {
+  const std::size_t line = static_cast<std::size_t>(cols) * sizeof(T);
+  if (line > Staging::kBytes) {
+    const int most = static_cast<int>(Staging::kBytes / sizeof(T));
+    for (int r = 0; r < count; ++r) {
+      for (int c = 0; c < cols; c += most) {
+        const int n = std::min(most, cols - c);
+        device.stage(n * sizeof(T), to + static_cast<std::size_t>(r) * cols + c, [&](void* room) {
+          std::copy(row(r) + c, row(r) + c + n, static_cast<T*>(room));
         });
       }
     }
-    if (part.cols) {
-      pick<T>(device, tile.data(), all_cols, count, nullptr, cols, col.data(),
-              to.data() + static_cast<std::size_t>(first) * cols);
-    }
+    return;
   }
-  return to;
+  const int at_once = static_cast<int>(Staging::kBytes / std::max<std::size_t>(line, 1));
+  for (int first = 0; first < count; first += at_once) {
+    const int here = std::min(at_once, count - first);
+    T* const target = to + static_cast<std::size_t>(first) * cols;
+    device.stage(static_cast<std::size_t>(here) * line, target, [&](void* room) {
+      const int parts = workers == nullptr ? 1 : std::min(workers->size(), here);
+      const auto begin = [&](int part) {
+        return static_cast<int>(static_cast<std::int64_t>(here) * part / parts);
+      };
+      deal(workers, parts, [&](int part) {
+        for (int i = begin(part); i < begin(part + 1); ++i) {
+          std::copy(row(first + i), row(first + i) + cols,
+                    static_cast<T*>(room) + static_cast<std::size_t>(i) * cols);
+        }
+      });
+    });
+  }
 }
 
 }  // namespace
@@ -121,10 +107,10 @@ Buffer<T> upload(Device& device, const std::vector<S>& from, int all_cols, const
 Weights DenseWeight::picked(const Part& part) const {
   const int rows = length(part.rows, rows_);
   const int cols = length(part.cols, cols_);
-  const int from_cols = length(held_part_.cols, cols_);
-  const auto row = device_.upload(places(held_part_.rows, part.rows, rows_), Tensor::kWorkspace,
+  const int from_cols = length(part_.cols, cols_);
+  const auto row = device_.upload(places(part_.rows, part.rows, rows_), Tensor::kWorkspace,
                                   "the rows of a weight");
-  const auto col = device_.upload(places(held_part_.cols, part.cols, cols_), Tensor::kWorkspace,
+  const auto col = device_.upload(places(part_.cols, part.cols, cols_), Tensor::kWorkspace,
                                   "the columns of a weight");
   const std::size_t size = static_cast<std::size_t>(rows) * cols;
   Weights to;
@@ -139,36 +125,93 @@ Weights DenseWeight::picked(const Part& part) const {
   return to;
 }
 
-Weights DenseWeight::uploaded(const Part& part) const {
-  const int rows = length(part.rows, rows_);
-  const int cols = length(part.cols, cols_);
-  Weights to;
-  if (!host_.f.empty()) {
-    to.f = upload<float, float>(device_, host_.f, cols_, part, rows, cols, name_.c_str(), workers_);
+/// Rows [first, first + count) of a part.
+template <class T>
+void DenseWeight::send(const Part& part, int first, int count, T* to) {
+  const auto from = [&](const auto& numbers) {
+    const auto row = [&](int r) {
+      const int at = part.rows ? (*part.rows)[first + r] : first + r;
+      return numbers.data() + static_cast<std::size_t>(at) * cols_;
+    };
+    if (!part.cols) {
+      send_rows(device_, count, cols_, row, to, workers_);
+      return;
+    }
+    // Whole rows come, and the columns are picked on the device.
+    const int cols = length(part.cols, cols_);
+    const std::size_t line = static_cast<std::size_t>(cols_) * sizeof(T);
+    const int at_once =
+        static_cast<int>(std::clamp<std::size_t>(Staging::kBytes / line, 1, std::max(1, count)));
+    const auto col = device_.upload(*part.cols, Tensor::kWorkspace, "the columns of a weight");
+    const auto tile = device_.take<T>(static_cast<std::size_t>(at_once) * cols_, Tensor::kWorkspace,
+                                      "rows of a weight on their way");
+    for (int at = 0; at < count; at += at_once) {
+      const int here = std::min(at_once, count - at);
+      send_rows(
+          device_, here, cols_, [&](int r) { return row(at + r); }, tile.data(), workers_);
+      pick<T>(device_, tile.data(), cols_, here, nullptr, cols, col.data(),
+              to + static_cast<std::size_t>(at) * cols);
+    }
+  };
+  if (host_.f.empty()) {
+    from(host_.d);
   } else {
-    // Rounded to nearest for the float32 copy.
-    to.f =
-        upload<double, float>(device_, host_.d, cols_, part, rows, cols, name_.c_str(), workers_);
-    to.d =
-        upload<double, double>(device_, host_.d, cols_, part, rows, cols, name_.c_str(), workers_);
+    from(host_.f);
+  }
+}
+
+void DenseWeight::read(int first, int count, float* to) { send(part_, first, count, to); }
+void DenseWeight::read(int first, int count, double* to) { send(part_, first, count, to); }
+
+std::size_t DenseWeight::bytes(const Part& part) const {
+  const std::size_t number = sizeof(float) + (host_.f.empty() ? sizeof(double) : 0);
+  return static_cast<std::size_t>(length(part.rows, rows_)) * length(part.cols, cols_) * number;
+}
+
+Weights DenseWeight::uploaded(const Part& part) {
+  const int rows = length(part.rows, rows_);
+  const std::size_t size = static_cast<std::size_t>(rows) * length(part.cols, cols_);
+  Weights to;
+  // Where the host has doubles, they are rounded to nearest for the float32 copy.
+  to.f = device_.take<float>(size, Tensor::kWeights, name_.c_str());
+  send(part, 0, rows, to.f.data());
+  if (host_.f.empty()) {
+    to.d = device_.take<double>(size, Tensor::kWeights, name_.c_str());
+    send(part, 0, rows, to.d.data());
   }
   return to;
 }
 
-Matrix DenseWeight::get(const Part& part, bool transposed) {
-  if (held_.f.empty() || !same(held_part_.rows, part.rows) || !same(held_part_.cols, part.cols)) {
-    const bool there = !held_.f.empty() && contains(held_part_.rows, part.rows) &&
-                       contains(held_part_.cols, part.cols);
-    if (there) {
-      held_ = picked(part);
-    } else {
-      held_ = {};  // first: what was held is of no more use
-      held_ = uploaded(part);
-    }
-    held_part_ = part;
+void DenseWeight::load(const Part& part, std::size_t reserve) {
+  const bool same_part = loaded_ && same(part_.rows, part.rows) && same(part_.cols, part.cols);
+  if (same_part && !held_.f.empty()) return;
+  const auto fits = [&] {
+    const Arena& arena = device_.arena();
+    return arena.now().total + bytes(part) + reserve <= arena.limit();
+  };
+  const bool there =
+      !held_.f.empty() && contains(part_.rows, part.rows) && contains(part_.cols, part.cols);
+  if (there && fits()) {
+    held_ = picked(part);
+  } else {
+    held_ = {};  // first: what was held is of no more use
+    if (fits()) held_ = uploaded(part);
   }
-  return {held_.f.data(), held_.d.data(), length(part.rows, rows_), length(part.cols, cols_),
-          transposed};
+  part_ = part;
+  loaded_ = true;
+}
+
+Matrix DenseWeight::get(const Part& part, bool transposed) {
+  if (!loaded_ || !same(part_.rows, part.rows) || !same(part_.cols, part.cols)) {
+    load(part, 2 * kTileBytes);
+  }
+  return {held_.f.data(),
+          held_.d.data(),
+          length(part.rows, rows_),
+          length(part.cols, cols_),
+          transposed,
+          host_.f.empty(),
+          this};
 }
 
 }  // namespace coronet::cuda

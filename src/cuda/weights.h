@@ -7,7 +7,7 @@
 
 #include "base/parallel.h"
 #include "cuda/device.h"
-#include "cuda/gemm.h"
+#include "cuda/matrix.h"
 #include "ops/weight.h"
 
 namespace coronet::cuda {
@@ -26,8 +26,9 @@ struct Weights {
 
 /// One weight [rows, cols], shared by all that multiply by it. The device holds the part that was
 /// last asked for: it is picked out of what is there where that contains it, else it comes from the
-/// host, so that a weight nobody uses takes no memory.
-class DenseWeight {
+/// host, so that a weight nobody uses takes no memory. A part that does not fit stays on the host:
+/// its rows come when they are used, every time.
+class DenseWeight final : public RowSource {
  public:
   /// `host` must outlive this; `name`: the operator's, for errors; `workers` copy on the host.
   DenseWeight(Device& device, const Weight& host, int rows, int cols, std::string name,
@@ -39,22 +40,31 @@ class DenseWeight {
         name_(std::move(name)),
         workers_(workers) {}
 
-  /// The part as a row-major matrix; valid until another part is asked for. Errors: kOutOfMemory.
+  /// Brings the part to the device if `reserve` bytes stay free there.
+  void load(const Part& part, std::size_t reserve);
+  /// The part; valid until another one is asked for. Loads it if that was not done.
   [[nodiscard]] Matrix get(const Part& part, bool transposed);
   [[nodiscard]] int rows() const { return rows_; }
   [[nodiscard]] int cols() const { return cols_; }
 
+  void read(int first, int count, float* to) override;
+  void read(int first, int count, double* to) override;
+
  private:
   [[nodiscard]] Weights picked(const Part& part) const;
-  [[nodiscard]] Weights uploaded(const Part& part) const;
+  [[nodiscard]] Weights uploaded(const Part& part);
+  [[nodiscard]] std::size_t bytes(const Part& part) const;
+  template <class T>
+  void send(const Part& part, int first, int count, T* to);
 
   Device& device_;
   const Weight& host_;
   int rows_, cols_;
   std::string name_;
   Workers* workers_;
-  Part held_part_;
-  Weights held_;
+  bool loaded_ = false;  ///< part_ was asked for
+  Part part_;
+  Weights held_;  ///< part_'s numbers, or nothing where they stay on the host
 };
 
 }  // namespace coronet::cuda

@@ -160,6 +160,45 @@ TEST(CudaBound, DeadNeuronsChangeNothing) {
   }
 }
 
+// Weights that do not fit beside the rows come from the host, tile by tile.
+TEST(CudaBound, WeightsThatDoNotFitStayOnTheHost) {
+  SKIP_WITHOUT_DEVICE();
+  for (const bool wide : {false, true}) {
+    SCOPED_TRACE(wide);
+    test::Builder b(wide ? 1 : 2);
+    int u = b.input({1, 1, 12});
+    for (int layer = 0; layer < 3; ++layer) u = b.relu(b.dense(u, layer == 0 ? 300 : 4000, wide));
+    b.dense(u, 4, wide);
+    const Graph graph = b.finish();
+    Draw draw(3);
+    const TestBox box(draw, graph.inputs(), 0.01);
+    Engine cpu(graph);
+    OnGpu roomy(graph, "fp32", 8);
+    // Of 69 MB of weights in float32, 207 with those in double.
+    OnGpu tight(graph, "fp32", 8, wide ? 250 : 160);
+    const Root root = root_of(cpu, box, Method::kInterval, false);
+    RowList list;
+    list.node = 7;
+    list.dense.assign(4 * 4, 0.0);
+    for (int r = 0; r < 4; ++r) list.dense[r * 5] = r % 2 == 0 ? 1 : -1;
+    for (const int iterations : {0, 4}) {
+      OptimiseSettings settings;
+      settings.iterations = iterations;
+      const RowBounds here = bound_rows(cpu.context, root, list, settings);
+      const RowBounds all = bound_rows(roomy.engine.context, root, list, settings);
+      const RowBounds some = bound_rows(tight.engine.context, root, list, settings);
+      const double tolerance = iterations == 0 ? 1e-9 : 1e-3;
+      for (std::size_t r = 0; r < here.bound.size(); ++r) {
+        const double scale = 1 + std::fabs(here.bound[r]);
+        EXPECT_NEAR(all.bound[r], here.bound[r], tolerance * scale) << "row " << r;
+        EXPECT_NEAR(some.bound[r], here.bound[r], tolerance * scale) << "row " << r;
+      }
+    }
+    const auto most = tight.accelerator->memory();
+    EXPECT_LT(most.at("weights"), roomy.accelerator->memory().at("weights"));
+  }
+}
+
 TEST(CudaBound, SmallChunksAreSound) {
   SKIP_WITHOUT_DEVICE();
   for (const Named& n : test::random_networks(2)) {

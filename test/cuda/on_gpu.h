@@ -15,13 +15,15 @@
 
 namespace coronet::bound {
 
-/// An engine whose rows are bounded on a GPU, in chunks of so many MiB.
+/// An engine whose rows are bounded on a GPU, in chunks of so many MiB, in so much memory.
 struct OnGpu {
-  OnGpu(const Graph& graph, const std::string& precision, double chunk_mib) : engine(graph) {
+  OnGpu(const Graph& graph, const std::string& precision, double chunk_mib,
+        double memory_mib = 2048)
+      : engine(graph) {
     engine.options.device = "cuda";
     engine.options.precision = precision;
     engine.options.device_chunk_mib = chunk_mib;
-    engine.options.device_memory_mib = 2048;
+    engine.options.device_memory_mib = memory_mib;
     accelerator = open_accelerator(engine.options, graph);
     device = accelerator->prepare(engine.net64, engine.workers);
     engine.context.device = device.get();

@@ -13,19 +13,6 @@ std::shared_ptr<const std::vector<int>> remaining(const std::vector<int>& kept, 
   return std::make_shared<const std::vector<int>>(kept);
 }
 
-/// The part of each node's weight that remains.
-std::vector<cuda::Part> parts_of(const Network<double>& host, const CudaWeights& weights,
-                                 const std::vector<std::vector<int>>* kept) {
-  std::vector<cuda::Part> parts(host.nodes());
-  if (kept == nullptr) return parts;
-  for (int v = 0; v < host.nodes(); ++v) {
-    if (weights[v] == nullptr) continue;
-    parts[v] = {remaining((*kept)[v], weights[v]->rows()),
-                remaining((*kept)[host.inputs(v)[0]], weights[v]->cols())};
-  }
-  return parts;
-}
-
 template <class T>
 Lines<T, Cuda> on_device(const Cuda& to, const Lines<T>& from) {
   Lines<T, Cuda> lines;
@@ -63,6 +50,18 @@ Magnitudes<Cuda>::Of on_device(const Cuda& to, const Magnitudes<>::Of& from, int
 
 }  // namespace
 
+std::vector<cuda::Part> parts_of(const Network<double>& host, const CudaWeights& weights,
+                                 const std::vector<std::vector<int>>* kept) {
+  std::vector<cuda::Part> parts(host.nodes());
+  if (kept == nullptr) return parts;
+  for (int v = 0; v < host.nodes(); ++v) {
+    if (weights[v] == nullptr) continue;
+    parts[v] = {remaining((*kept)[v], weights[v]->rows()),
+                remaining((*kept)[host.inputs(v)[0]], weights[v]->cols())};
+  }
+  return parts;
+}
+
 template <class T>
 Network<T> cuda_network(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
                         const Network<double>& host, const std::vector<std::vector<int>>* kept) {
@@ -77,6 +76,12 @@ template Network<float> cuda_network(cuda::Device&, cuda::Precision, const CudaW
                                      const Network<double>&, const std::vector<std::vector<int>>*);
 template Network<double> cuda_network(cuda::Device&, cuda::Precision, const CudaWeights&,
                                       const Network<double>&, const std::vector<std::vector<int>>*);
+
+void CudaNetworks::load(const Plan& plan, std::size_t reserve) const {
+  for (auto v = plan.order.rbegin(); v != plan.order.rend(); ++v) {
+    if ((*weights_)[*v] != nullptr) (*weights_)[*v]->load(parts_[*v], reserve);
+  }
+}
 
 std::unique_ptr<Outlined> Outlined::make(cuda::Device& device, cuda::Precision precision,
                                          const CudaWeights& weights, const Graph& graph,

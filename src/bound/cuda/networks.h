@@ -11,6 +11,10 @@
 
 namespace coronet::bound {
 
+/// The part of each node's weight that remains of it in `host`, by `kept` (null: all).
+std::vector<cuda::Part> parts_of(const Network<double>& host, const CudaWeights& weights,
+                                 const std::vector<std::vector<int>>* kept);
+
 /// A network on the device. `host`: the same graph on the CPU; `weights`: those of the graph that
 /// it was made of, by `kept` (null: of itself). Both must outlive it.
 template <class T>
@@ -26,7 +30,17 @@ struct CudaNetworks {
   CudaNetworks(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
                const Network<double>& host, const std::vector<std::vector<int>>* kept = nullptr)
       : net32(cuda_network<float>(device, precision, weights, host, kept)),
-        net64(cuda_network<double>(device, cuda::Precision::kExact, weights, host, kept)) {}
+        net64(cuda_network<double>(device, cuda::Precision::kExact, weights, host, kept)),
+        weights_(&weights),
+        parts_(parts_of(host, weights, kept)) {}
+
+  /// Brings the weights that rows of the plan are multiplied by to the device, as many as leave
+  /// `reserve` bytes free there, so that none comes or shrinks while rows are there.
+  void load(const Plan& plan, std::size_t reserve) const;
+
+ private:
+  const CudaWeights* weights_;
+  std::vector<cuda::Part> parts_;
 };
 
 /// The nodes below a list's rows without the neurons that are always zero over a root's box. Rows

@@ -63,6 +63,9 @@ class CudaRows final : public RowDevice {
                   patches,
                   settings.iterations > 0 && optimises(plan, root)};
     const int total = list.count(host_.size(list.node));
+    const std::size_t row = row_bytes(plan, sizeof(float), job.optimise, sizeof(kernels::Moment));
+    const std::size_t row64 = row_bytes(plan, sizeof(double), false, 0);
+    networks.load(plan, kLeastRows * std::max(row, row64) + kPassing);
     RowBounds result;
     result.bound.assign(total, -HUGE_VAL);
     if (settings.keep_alpha) {
@@ -73,8 +76,7 @@ class CudaRows final : public RowDevice {
         result.alpha[v].resize(total * n);
       }
     }
-    const int at_once =
-        rows_for(row_bytes(plan, sizeof(float), job.optimise, sizeof(kernels::Moment)), total);
+    const int at_once = rows_for(row, total);
     for (int first = 0; first < total; first += at_once) {
       if (deadline.passed()) {
         result.timed_out = true;
@@ -117,19 +119,27 @@ class CudaRows final : public RowDevice {
   /// Rows of one chunk: no chunk is much smaller than the others, and each is of whole tiles of
   /// the products.
   [[nodiscard]] int rows_for(std::size_t bytes, int total) const {
-    const auto fit = static_cast<int>(std::clamp<std::size_t>(chunk_bytes_ / bytes, 32, 8192));
-    const int tile = fit >= 2 * kTile ? kTile : 32;
+    const cuda::Arena& arena = device_.arena();
+    const std::size_t used = arena.now().total + kPassing;
+    const std::size_t left = arena.limit() - std::min(arena.limit(), used);
+    const auto fit = static_cast<int>(
+        std::clamp<std::size_t>(std::min(chunk_bytes_, left) / bytes, kLeastRows, 8192));
+    const int tile = fit >= 2 * kTile ? kTile : kLeastRows;
     const int most = fit / tile * tile;
     const int chunks = std::max(1, (total + most - 1) / most);
     const int even = (total + chunks - 1) / chunks;
     return (even + tile - 1) / tile * tile;
   }
   static constexpr int kTile = 128;
+  static constexpr int kLeastRows = 32;
+  /// Tiles of weights that come or are widened while rows are there.
+  static constexpr std::size_t kPassing = 2 * cuda::kTileBytes + 2 * cuda::Staging::kBytes;
 
   void bound_chunk(const Job& job, int first, int last, RowBounds& result) {
     SlopesOf<Cuda> found;
     const Cuda state(device_, cuda::Tensor::kAlpha);
-    const auto& [net32, net64] = job.networks;
+    const Network<float>& net32 = job.networks.net32;
+    const Network<double>& net64 = job.networks.net64;
     if (job.optimise) {
       Descent<Cuda> descent(net32, job.scene.relax32, job.plan, job.deadline, space32_,
                             job.settings, state);

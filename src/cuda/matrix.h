@@ -1,0 +1,46 @@
+// A weight as an operand of products, and its rows by tiles: they lie on the device, or come from
+// the host while they are used.
+#pragma once
+
+#include <functional>
+
+#include "cuda/device.h"
+
+namespace coronet::cuda {
+
+/// Rows of a matrix that is not on the device.
+class RowSource {
+ public:
+  virtual ~RowSource() = default;
+  /// Rows [first, first + count), row-major, into memory of the device.
+  virtual void read(int first, int count, float* to) = 0;
+  virtual void read(int first, int count, double* to) = 0;
+};
+
+/// A row-major [rows, cols] weight as the operand B: itself (K = rows, N = cols), or transposed
+/// (K = cols, N = rows).
+struct Matrix {
+  const float* f = nullptr;   ///< null where the rows come from `source`
+  const double* d = nullptr;  ///< null where float32 holds it exactly, or as above
+  int rows = 0;
+  int cols = 0;
+  bool transposed = false;
+  bool wide = false;  ///< float32 does not hold it exactly
+  RowSource* source = nullptr;
+
+  [[nodiscard]] int k() const { return transposed ? cols : rows; }
+  [[nodiscard]] int n() const { return transposed ? rows : cols; }
+};
+
+/// Tiles that are not on the device as they are needed, be it in double or at all, have so many
+/// bytes at most as doubles (but for a single row that is longer): their rows depend on the
+/// matrix's shape only.
+inline constexpr std::size_t kTileBytes = std::size_t{32} << 20;
+
+/// Calls fn(w, first, count) for tiles of rows in order; w: [count, cols] on the device, until fn
+/// returns. All of it is one tile where it lies there as numbers of T.
+template <class T>
+void for_each_tile(Device& device, const Matrix& matrix,
+                   const std::function<void(const T* w, int first, int count)>& fn);
+
+}  // namespace coronet::cuda
