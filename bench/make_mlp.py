@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a random ReLU network 784-4096-4096-4096-4096-10 and a box around a random picture, to measure memory on.
 
-Writes mlp.onnx (214 MB) and mlp.vnnlib into a folder. Weights are normal with variance 2 / fan-in, biases zero; the query
+Writes mlp.onnx (214 MB) and mlp.vnnlib into a folder, and mlp.data beside them where the weights take over 1 GiB. Weights are normal with variance 2 / fan-in, biases zero; the query
 asks for another class within the radius, cut to [0, 1]. Needs NumPy.
 
     python3 bench/make_mlp.py [--out bench/out] [--sizes 784,4096,4096,4096,4096,10] [--radius 0.005] [--seed 1]
@@ -13,12 +13,24 @@ import pathlib
 
 import numpy as np
 
-from rows.onnx import layers, model
+from rows.onnx import external, layers, model
+
+# A protobuf message holds at most 2 GiB.
+MOST_INSIDE = 1 << 30
 
 
-def onnx(net):
-    """Gemm and Relu in turn, opset 13."""
-    nodes, tensors = layers(net, "x", "y")
+def onnx(net, folder):
+    """Gemm and Relu in turn, opset 13; large weights go to mlp.data in the folder."""
+    store = None
+    if sum(w.nbytes for w, _ in net) > MOST_INSIDE:
+        data = open(folder / "mlp.data", "wb")
+
+        def store(name, array):
+            offset = data.tell()
+            array.astype("<f4").tofile(data)
+            data.flush()
+            return external(name, array.shape, "mlp.data", offset, array.nbytes)
+    nodes, tensors = layers(net, "x", "y", store=store)
     return model(nodes, tensors, inputs=[("x", [1, net[0][0].shape[1]])], outputs=[("y", [1, len(net[-1][1])])])
 
 
@@ -56,7 +68,7 @@ def main():
         if k < len(net):
             y = np.maximum(y, 0)
     args.out.mkdir(parents=True, exist_ok=True)
-    write(args.out / "mlp.onnx", onnx(net))
+    write(args.out / "mlp.onnx", onnx(net, args.out))
     write(args.out / "mlp.vnnlib", vnnlib(centre, args.radius, int(y.argmax()), sizes[-1]).encode())
 
 

@@ -31,6 +31,13 @@ def tensor(name, dims, raw):
     return b"".join(field(1, n) for n in dims) + field(2, 1) + field(8, name) + field(9, raw)
 
 
+def external(name, dims, location, offset, length):
+    """The same with its numbers in another file."""
+    entries = {"location": location, "offset": str(offset), "length": str(length)}
+    data = b"".join(field(13, field(1, k) + field(2, v)) for k, v in entries.items())
+    return b"".join(field(1, n) for n in dims) + field(2, 1) + field(8, name) + data + field(14, 1)
+
+
 def attribute(name, value):
     """An AttributeProto: a float or an int."""
     if isinstance(value, float):
@@ -44,8 +51,12 @@ def node(op, inputs, output, domain="", **attributes):
     return body + (field(7, domain) if domain else b"")
 
 
-def layers(net, x, y, first=()):
-    """Nodes and tensors of Gemm and Relu in turn, from value x to y: net is a list of (weight [out, in], bias), of NumPy."""
+def layers(net, x, y, first=(), store=None):
+    """Nodes and tensors of Gemm and Relu in turn, from value x to y: net is a list of (weight [out, in], bias), of NumPy.
+    store(name, array): makes the tensors, in place of tensor()."""
+    if store is None:
+        def store(name, array):
+            return tensor(name, array.shape, array.astype("<f4").tobytes())
     nodes, tensors, last = list(first), [], x
     for k, (w, b) in enumerate(net, start=1):
         end = k == len(net)
@@ -53,8 +64,7 @@ def layers(net, x, y, first=()):
         nodes.append(node("Gemm", [last, f"weight{k}", f"bias{k}"], out, transB=1))
         if not end:
             nodes.append(node("Relu", [out], f"relu{k}"))
-        tensors += [tensor(f"weight{k}", w.shape, w.astype("<f4").tobytes()),
-                    tensor(f"bias{k}", b.shape, b.astype("<f4").tobytes())]
+        tensors += [store(f"weight{k}", w), store(f"bias{k}", b)]
         last = f"relu{k}"
     return nodes, tensors
 

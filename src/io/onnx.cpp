@@ -1,5 +1,6 @@
 #include "io/onnx.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
@@ -10,7 +11,7 @@
 namespace coronet {
 
 struct Model::Impl {
-  explicit Impl(const std::string& bytes) : written(bytes) {
+  Impl(const std::string& bytes, const std::string* folder) : written(bytes, folder) {
     const std::vector<importer::Value>& values = written.values();
     const importer::Tensor& in = values[static_cast<std::size_t>(written.input())].tensor;
     const importer::Tensor& out = values[static_cast<std::size_t>(written.output())].tensor;
@@ -30,7 +31,8 @@ Model& Model::operator=(Model&&) noexcept = default;
 
 Model Model::read(const std::string& path) {
   try {
-    return parse(read_file(path));
+    const std::string folder = std::filesystem::path(path).parent_path().string();
+    return Model(std::make_unique<Impl>(read_file(path), &folder));
   } catch (const Error& error) {
     const std::string what = error.what();
     if (what.find(path) != std::string::npos) throw;
@@ -38,7 +40,9 @@ Model Model::read(const std::string& path) {
   }
 }
 
-Model Model::parse(const std::string& bytes) { return Model(std::make_unique<Impl>(bytes)); }
+Model Model::parse(const std::string& bytes) {
+  return Model(std::make_unique<Impl>(bytes, nullptr));
+}
 
 const Signature& Model::signature() const { return impl_->signature; }
 

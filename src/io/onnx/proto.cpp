@@ -62,8 +62,12 @@ Tensor borrow(const onnx::TensorProto& proto, Dims dims, ElementType type, const
 Tensor tensor_of(const onnx::TensorProto& proto) {
   Dims dims(proto.dims().begin(), proto.dims().end());
   if (proto.data_location() == onnx::TensorProto::EXTERNAL || proto.external_data_size() > 0) {
-    throw Error(ErrorKind::kUnsupported,
-                fmt::format("tensor '{}' keeps its data in another file", proto.name()));
+    throw Error(
+        ErrorKind::kUnsupported,
+        fmt::format(
+            "tensor '{}' keeps its data in another file, which is read for initializers of a "
+            "model in a file only",
+            proto.name()));
   }
   if (proto.has_segment()) {
     throw Error(ErrorKind::kUnsupported, fmt::format("tensor '{}' is a segment", proto.name()));

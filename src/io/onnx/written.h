@@ -37,7 +37,8 @@ struct WrittenNode {
 /// what is merely not imported is noted in `problem` and `problems`.
 class Written {
  public:
-  explicit Written(const std::string& bytes);
+  /// `folder`: where external data lies; null: nowhere, then it is not imported.
+  explicit Written(const std::string& bytes, const std::string* folder = nullptr);
   Written(const Written&) = delete;
   Written& operator=(const Written&) = delete;
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "io/onnx.h"
+#include "io/onnx/external.h"
 #include "io/onnx/written.h"
 
 namespace coronet::importer {
@@ -20,7 +21,7 @@ namespace {
 
 void parse(const std::string& bytes, onnx::ModelProto& proto) {
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-    bad("files of more than 2 GiB are not read");
+    bad("files of more than 2 GiB are not read: save the weights as external data");
   }
   // An explicit recursion limit: subgraphs nest messages.
   google::protobuf::io::ArrayInputStream array(bytes.data(), static_cast<int>(bytes.size()));
@@ -50,8 +51,9 @@ Dims declared_dims(const onnx::ValueInfoProto& info) {
 
 }  // namespace
 
-Written::Written(const std::string& bytes) {
+Written::Written(const std::string& bytes, const std::string* folder) {
   parse(bytes, proto_);
+  if (folder != nullptr) read_external(proto_, *folder);
   for (const onnx::ValueInfoProto& info : proto_.graph().value_info())
     declared_[info.name()] = &info;
   for (const onnx::ValueInfoProto& info : proto_.graph().output()) declared_[info.name()] = &info;
