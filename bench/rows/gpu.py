@@ -4,7 +4,8 @@ import sys
 
 from rows.common import HERE, Line, find, run
 
-# name, network and property (None: the random MLP of that width), options, asked MB and seconds, auto_LiRPA's
+# name, network and property (width and layers of a random MLP, or paths in the pack), options, chunks in MiB, asked MB
+# and seconds, auto_LiRPA's
 LARGE = ("resnet_large/onnx/resnet_large.onnx", "resnet_large/vnnlib/point_0_eps_{}.vnnlib")
 SRI = ("sri_resnet_a/onnx/resnet_3b2_bn_mixup_adv_4.0_bs128_lr-1.onnx",
        "sri_resnet_a/vnnlib/cifar10_spec_idx_1864_eps_0.00350.vnnlib")
@@ -12,9 +13,11 @@ RESNET_4B = ("cifar10_resnet/onnx/resnet_4b.onnx", "cifar10_resnet/vnnlib/resnet
 ALPHA20 = ["--iterations", "20", "--converged", "0"]
 ALPHA100 = ["--iterations", "100", "--converged", "0"]
 CASES = [
-    ("alpha-CROWN 4096x4", 4096, [*ALPHA20, "--plain"], [96, 256], 320, 0.22, "4,860 MB / 1.87 s"),
-    ("alpha-CROWN 8192x4", 8192, [*ALPHA20, "--plain"], [128, 512], 1000, 1.2, "19,824 MB / 10.0 s"),
-    ("CROWN 8192x4", 8192, ["--method", "crown", "--plain"], [128], 1000, 0.16, "2,363 MB / 0.167 s"),
+    ("alpha-CROWN 4096x4", (4096, 4), [*ALPHA20, "--plain"], [96, 128, 192], 320, 0.22, "4,860 MB / 1.87 s"),
+    ("alpha-CROWN 8192x4", (8192, 4), [*ALPHA20, "--plain"], [192, 256], 1000, 1.2, "19,824 MB / 10.0 s"),
+    ("alpha-CROWN 4096x8", (4096, 8), [*ALPHA20, "--plain"], [96, 128, 192], 700, 1.2, "24,519 MB / 10.1 s"),
+    ("alpha-CROWN 16384x4", (16384, 4), [*ALPHA20, "--plain"], [512], 4000, 8.0, "out of 80 GB"),
+    ("CROWN 8192x4", (8192, 4), ["--method", "crown", "--plain"], [128, 256], 1000, 0.16, "2,363 MB / 0.167 s"),
     ("alpha-CROWN 100, sri_resnet_a", SRI, ALPHA100, [32, 256], 100, 1.5, "1,092 MB / 22.9 s"),
     ("alpha-CROWN 100, cifar10 resnet_4b", RESNET_4B, ALPHA100, [64, 256], 150, 2.0, "1,625 MB / 38.2 s"),
     ("alpha-CROWN 20, ResNet-large 1/255", (LARGE[0], LARGE[1].format("1.0")), ALPHA20, [1536], 2500, 3.0,
@@ -26,11 +29,12 @@ CASES = [
 
 def files_of(settings, which):
     """(network, property) of a case, made if it is a random one; None where the pack lacks it."""
-    if isinstance(which, int):
-        folder = settings.out / f"mlp{which}"
+    if isinstance(which[0], int):
+        width, layers = which
+        folder = settings.out / f"mlp{width}x{layers}"
         if not (folder / "mlp.onnx").exists():
             made = run([sys.executable, str(HERE / "make_mlp.py"), "--out", str(folder), "--sizes",
-                        f"784,{which},{which},{which},{which},10"], settings.bench_limit)
+                        ",".join(map(str, [784, *[width] * layers, 10]))], settings.bench_limit)
             if made.code != 0:
                 return None
         return str(folder / "mlp.onnx"), str(folder / "mlp.vnnlib")
@@ -52,7 +56,7 @@ def gpu(settings):
         words, good = [], False
         for chunk in chunks:
             result = run([settings.alpha_bench, *files, "--json", "--device", "cuda", "--device-chunk-mib", str(chunk),
-                          "--threads", str(settings.threads), *options], settings.bench_limit)
+                          "--threads", str(settings.threads), "--repeat", "2", *options], settings.bench_limit)
             found = result.json()
             if result.code != 0 or not found:
                 words.append(f"chunk {chunk} MiB: {result.err.strip() or 'no result'}")
