@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "bound/domain_rows.h"
 #include "bound/optimise.h"
 
 namespace coronet::bound {
@@ -19,6 +20,8 @@ class RowDevice {
   /// naming the tensor and its bytes, where not even the smallest chunk fits.
   virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
                           const Deadline& deadline) = 0;
+  /// What bounds the domains of one search over this network.
+  virtual std::unique_ptr<DomainRows> domains(const DomainSpace& space) = 0;
 };
 
 /// One device, for as long as a run lasts.

@@ -7,7 +7,9 @@
 #include "bound/accelerator.h"
 #include "bound/cuda/affine.h"
 #include "bound/cuda/cuda.h"
+#include "bound/cuda/domain_rows.h"
 #include "bound/cuda/open.h"
+#include "bound/cuda/upload.h"
 #include "bound/descent.h"
 
 namespace coronet::bound {
@@ -21,57 +23,6 @@ Network<T> network_on(cuda::Device& device, cuda::Precision precision, const Cud
     if (host.affine(v) == nullptr) return nullptr;
     return make_cuda_affine<T>(device, precision, weights, host.graph(), v, *host.affine(v));
   });
-}
-
-template <class T>
-Lines<T, Cuda> on_device(const Cuda& to, const Lines<T>& from) {
-  Lines<T, Cuda> lines;
-  lines.size = from.size;
-  lines.relu = from.relu;
-  lines.floor = from.floor;
-  lines.sl = to.upload(from.sl);
-  lines.tl = to.upload(from.tl);
-  lines.su = to.upload(from.su);
-  lines.tu = to.upload(from.tu);
-  lines.free = to.upload(from.free);
-  return lines;
-}
-
-/// The relaxation of the nodes that rows of the plan pass through.
-template <class T>
-Relaxation<T, Cuda> on_device(const Cuda& to, const Plan& plan, const Relaxation<T>& from) {
-  Relaxation<T, Cuda> relaxation;
-  relaxation.lines.resize(from.lines.size());
-  for (int v : plan.elementwise) relaxation.lines[v] = on_device(to, from.lines[v]);
-  relaxation.lo = to.upload(from.lo);
-  relaxation.hi = to.upload(from.hi);
-  return relaxation;
-}
-
-Magnitudes<Cuda> on_device(const Cuda& to, const Plan& plan, const Magnitudes<>& from) {
-  Magnitudes<Cuda> magnitude;
-  magnitude.value.resize(from.value.size());
-  magnitude.affine.resize(from.affine.size());
-  for (int v : plan.order) {
-    magnitude.value[v] = {to.upload(from.value[v].size), from.value[v].sum};
-    magnitude.affine[v] = {to.upload(from.affine[v].size), from.affine[v].sum};
-  }
-  return magnitude;
-}
-
-template <class T>
-Rows<T, Cuda> on_device(const Cuda& to, const Rows<T>& from) {
-  Rows<T, Cuda> rows;
-  rows.count = from.count;
-  rows.selection = from.selection;
-  rows.neuron = to.upload(from.neuron);
-  rows.sign = to.upload(from.sign);
-  rows.dense = to.upload(from.dense);
-  rows.input = to.upload(from.input);
-  rows.constant = to.upload(from.constant);
-  rows.start_y = to.upload(from.start_y);
-  rows.start_x = to.upload(from.start_x);
-  return rows;
 }
 
 class CudaRows final : public RowDevice {
@@ -123,6 +74,11 @@ class CudaRows final : public RowDevice {
       bound_chunk(job, first, std::min(total, first + at_once), result);
     }
     return result;
+  }
+
+  std::unique_ptr<DomainRows> domains(const DomainSpace& space) override {
+    device_.use();
+    return make_cuda_domain_rows(device_, net32_, net64_, space, chunk_bytes_);
   }
 
  private:
