@@ -14,35 +14,18 @@ namespace coronet::search {
 
 namespace {
 
-using bound::Pass;
-
-/// The minimisers of the relaxation are good places to look for a counterexample: the most
-/// promising are evaluated.
-void try_minimizers(bound::Context& context, const Pass<float>& pass, const Batch<float>& batch,
-                    const std::vector<ClauseRows>& clauses, const std::vector<float>& bound,
-                    const std::vector<char>& out, Oracle& oracle, int worker) {
-  constexpr int kMost = 32;
-  std::vector<int> rows;
-  for (int r = 0; r < batch.rows.count; ++r) {
-    if (!out[r]) rows.push_back(r);
-  }
-  if (rows.size() > kMost) {
-    std::nth_element(rows.begin(), rows.begin() + kMost, rows.end(),
-                     [&](int a, int b) { return bound[a] < bound[b]; });
-    rows.resize(kMost);
-  }
-  const int n = static_cast<int>(rows.size());
+/// The minimisers of the relaxation are good places to look for a counterexample.
+void try_minimizers(bound::Context& context, const std::vector<ClauseRows>& clauses,
+                    const std::vector<int>& objective, const std::vector<float>& x, Oracle& oracle,
+                    int worker) {
+  const int n = static_cast<int>(objective.size());
   const int inputs = context.net32.size(0);
   const int outputs = context.net32.size(context.net32.nodes() - 1);
-  std::vector<float> x(static_cast<std::size_t>(n) * inputs);
   std::vector<float> y(static_cast<std::size_t>(n) * outputs);
-  for (int i = 0; i < n; ++i) {
-    pass.minimizer(batch.rows, rows[i], x.data() + static_cast<std::size_t>(i) * inputs);
-  }
   Concrete concrete(context.net32, context.space32[worker]);
   concrete.evaluate(n, x.data(), y.data(), false);
   for (int i = 0; i < n; ++i) {
-    const ClauseRows& clause = clauses[batch.rows.id[rows[i]]];
+    const ClauseRows& clause = clauses[objective[i]];
     const float* xi = x.data() + static_cast<std::size_t>(i) * inputs;
     const float* yi = y.data() + static_cast<std::size_t>(i) * outputs;
     bool violated = true;
@@ -121,16 +104,15 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
   objectives.clauses = clauses;
   Bounder bounder(context, root, std::move(objectives));
   const auto stop = [&] { return deadline.passed() || oracle.found(); };
-  Bounder::Look look;
+  Look look;
   if (context.options.attack) {
-    look = [&](const Pass<float>& pass, const Batch<float>& batch, const std::vector<float>& bound,
-               const std::vector<char>& out, int worker) {
-      try_minimizers(context, pass, batch, clauses, bound, out, oracle, worker);
+    look = [&](const std::vector<int>& objective, const std::vector<float>& x, int worker) {
+      try_minimizers(context, clauses, objective, x, oracle, worker);
     };
   }
   BranchOutcome outcome;
   const int iterations = std::max(1, context.options.branch_iterations);
-  const int round_size = context.workers.size() * bounder.chunk();
+  const int round_size = bounder.round();
   const double began = elapsed_seconds();
   double told = began;
   Attacks attacks(clauses.size());
