@@ -4,17 +4,40 @@
 #include <cmath>
 #include <utility>
 
+#include "bound/accelerator.h"
 #include "bound/domain_descent.h"
 #include "device/vector.h"
+#include "graph/products.h"
 
 namespace coronet::search {
 
 using bound::Pass;
 
-Bounder::Bounder(bound::Context& context, const bound::Root& root, Objectives objectives)
-    : context_(context), root_(root), layout_(context, root, std::move(objectives)) {}
+namespace {
 
-int Bounder::round() const { return context_.workers.size() * chunk(); }
+/// From so many products for each worker on, all rows of a round together, a GPU bounds it sooner:
+/// below, its kernels are shorter than their launches.
+constexpr double kLeastProducts = 1.5e7;
+
+}  // namespace
+
+Bounder::Bounder(bound::Context& context, const bound::Root& root, Objectives objectives)
+    : context_(context), root_(root), layout_(context, root, std::move(objectives)) {
+  if (context.device == nullptr || layout_.several() || layout_.relus().empty()) return;
+  device_ = std::make_unique<DeviceBounder>(context, layout_);
+}
+
+bool Bounder::for_device(int domains) const {
+  if (!device_) return false;
+  const double products =
+      static_cast<double>(coronet::products(context_.net32.graph(), layout_.objectives().node));
+  return 2.0 * domains * products >= kLeastProducts * context_.workers.size();
+}
+
+int Bounder::round() const {
+  const int workers = context_.workers.size() * chunk();
+  return device_ ? std::max(workers, device_->round()) : workers;
+}
 
 int Bounder::chunk() const {
   const bound::Plan& plan = layout_.plan32();
@@ -126,8 +149,8 @@ void Bounder::run_chunk(const std::vector<Domain>& domains, int first, int last,
   result.count += count;
 }
 
-Bounded Bounder::run(const std::vector<Domain>& domains, int iterations,
-                     const std::function<bool()>& stop, const Look& look) {
+Bounded Bounder::run_on_workers(const std::vector<Domain>& domains, int iterations,
+                                const std::function<bool()>& stop, const Look& look) {
   const int total = static_cast<int>(domains.size());
   const int workers = context_.workers.size();
   const int per_worker = (total + workers - 1) / workers;
@@ -145,6 +168,13 @@ Bounded Bounder::run(const std::vector<Domain>& domains, int iterations,
     std::move(r.exhausted.begin(), r.exhausted.end(), std::back_inserter(all.exhausted));
   }
   return all;
+}
+
+Bounded Bounder::run(const std::vector<Domain>& domains, int iterations,
+                     const std::function<bool()>& stop, const Look& look) {
+  return for_device(static_cast<int>(domains.size()))
+             ? device_->run(domains, iterations, stop, look)
+             : run_on_workers(domains, iterations, stop, look);
 }
 
 /// The unsplit neuron whose upper line's intercept costs the bound most.

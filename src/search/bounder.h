@@ -3,11 +3,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "bound/context.h"
 #include "search/batch.h"
-#include "search/bounded.h"
+#include "search/device_bounder.h"
 
 namespace coronet::search {
 
@@ -35,6 +36,10 @@ class Bounder {
 
   /// Domains of a batch of one worker, so that its rows stay in its budget.
   [[nodiscard]] int chunk() const;
+  /// Is a round of so many domains sooner done by the device?
+  [[nodiscard]] bool for_device(int domains) const;
+  Bounded run_on_workers(const std::vector<Domain>& domains, int iterations,
+                         const std::function<bool()>& stop, const Look& look);
   void run_chunk(const std::vector<Domain>& domains, int first, int last, int iterations,
                  int worker, const std::function<bool()>& stop, const Look& look, Bounded& result);
   Batch<float> make_batch(const std::vector<Domain>& domains, int first, int last) const;
@@ -44,6 +49,7 @@ class Bounder {
   bound::Context& context_;
   const bound::Root& root_;
   Layout layout_;
+  std::unique_ptr<DeviceBounder> device_;  ///< null: the workers alone
 };
 
 }  // namespace coronet::search

@@ -5,10 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "../graphs.h"
-#include "bound/accelerator.h"
-#include "bound/cuda/open.h"
 #include "bound/root.h"
+#include "on_gpu.h"
 
 namespace coronet::bound {
 namespace {
@@ -16,26 +14,8 @@ namespace {
 using test::Draw;
 using test::Engine;
 using test::Named;
+using test::OnGpu;
 using test::TestBox;
-
-#define SKIP_WITHOUT_DEVICE() \
-  if (cuda_devices() == 0) GTEST_SKIP() << "no CUDA device"
-
-/// An engine whose rows are bounded on a GPU, in chunks of so many MiB.
-struct OnGpu {
-  OnGpu(const Graph& graph, const std::string& precision, double chunk_mib) : engine(graph) {
-    engine.options.device = "cuda";
-    engine.options.precision = precision;
-    engine.options.device_chunk_mib = chunk_mib;
-    engine.options.device_memory_mib = 2048;
-    accelerator = open_accelerator(engine.options, graph);
-    device = accelerator->prepare(engine.net64);
-    engine.context.device = device.get();
-  }
-  Engine engine;
-  std::unique_ptr<Accelerator> accelerator;
-  std::unique_ptr<RowDevice> device;
-};
 
 Root root_of(Engine& engine, const TestBox& box, Method method, bool all) {
   RootSettings settings;
