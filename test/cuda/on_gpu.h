@@ -26,6 +26,7 @@ struct OnGpu {
     accelerator = bound::open_accelerator(engine.options, graph);
     device = accelerator->prepare(engine.net64);
     engine.context.device = device.get();
+    engine.context.device_products = 0;  // however small
   }
   Engine engine;
   std::unique_ptr<bound::Accelerator> accelerator;
