@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "bound/domain_rows.h"
 #include "bound/optimise.h"
 #include "bound/swarm.h"
 
@@ -25,6 +26,8 @@ class RowDevice {
   [[nodiscard]] virtual const Network<double>& columns() const = 0;
   /// Points on the device, whose values are formed in float32; refers to the boxes and to this.
   virtual std::unique_ptr<Swarm> swarm(const Boxes& boxes) = 0;
+  /// What bounds the domains of one search over this network.
+  virtual std::unique_ptr<DomainRows> domains(const DomainSpace& space) = 0;
 };
 
 /// One device, for as long as a run lasts.

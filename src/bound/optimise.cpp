@@ -80,11 +80,11 @@ template Rows<double> make_rows(const Network<double>&, const RowList&, int, int
 
 RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings) {
-  if (context.device != nullptr) {
+  const int total = list.count(context.net32.size(list.node));
+  if (context.for_device(total, list.node)) {
     return context.device->bound(root, list, settings, context.deadline);
   }
   RowBounds result;
-  const int total = list.count(context.net32.size(list.node));
   result.bound.assign(total, -HUGE_VAL);
   if (total == 0) return result;
   const bool patches = usable_patches(list, context.net32.shape(list.node));

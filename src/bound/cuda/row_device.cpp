@@ -6,29 +6,16 @@
 
 #include "base/error.h"
 #include "bound/accelerator.h"
+#include "bound/cuda/domain_rows.h"
 #include "bound/cuda/networks.h"
 #include "bound/cuda/open.h"
 #include "bound/cuda/swarm.h"
+#include "bound/cuda/upload.h"
 #include "bound/descent.h"
 
 namespace coronet::bound {
 
 namespace {
-
-template <class T>
-Rows<T, Cuda> on_device(const Cuda& to, const Rows<T>& from) {
-  Rows<T, Cuda> rows;
-  rows.count = from.count;
-  rows.selection = from.selection;
-  rows.neuron = to.upload(from.neuron);
-  rows.sign = to.upload(from.sign);
-  rows.dense = to.upload(from.dense);
-  rows.input = to.upload(from.input);
-  rows.constant = to.upload(from.constant);
-  rows.start_y = to.upload(from.start_y);
-  rows.start_x = to.upload(from.start_x);
-  return rows;
-}
 
 class CudaRows final : public RowDevice {
  public:
@@ -95,6 +82,11 @@ class CudaRows final : public RowDevice {
       points_.emplace(cuda_network<float>(device_, cuda::Precision::kExact, weights_, host_));
     }
     return make_cuda_swarm(device_, *points_, boxes, chunk_bytes_);
+  }
+
+  std::unique_ptr<DomainRows> domains(const DomainSpace& space) override {
+    device_.use();
+    return make_cuda_domain_rows(device_, whole_.net32, whole_.net64, space, chunk_bytes_);
   }
 
  private:
