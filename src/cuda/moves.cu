@@ -167,16 +167,18 @@ struct UnpackSlopes {
   const int* free;
   int count;
   PackedSlopes from;
+  const int* id;
   const unsigned char* has;
   T floor;
   T* alpha;
   __device__ void operator()(std::size_t i) const {
     const int r = static_cast<int>(i / count);
-    if (has != nullptr && has[r] == 0) return;
+    const std::size_t row = id == nullptr ? r : id[r];
+    if (has != nullptr && has[row] == 0) return;
     const int k = static_cast<int>(i - static_cast<std::size_t>(r) * count);
     const int at = row_offset(g, rows, r, free[k]);
     if (at < 0) return;
-    const T value = static_cast<T>(from.data[r * from.stride + k]) / T(65535);
+    const T value = static_cast<T>(from.data[row * from.stride + k]) / T(65535);
     alpha[static_cast<std::size_t>(r) * g.size() + at] = value < floor ? floor : value;
   }
 };
@@ -246,11 +248,11 @@ void pack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* a
 
 template <class T>
 void unpack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* sl, T floor,
-                   const int* free, int free_count, const PackedSlopes& from,
+                   const int* free, int free_count, const PackedSlopes& from, const int* id,
                    const unsigned char* has, T* alpha) {
   spread(device, rows, g, sl, alpha);
   each(device, static_cast<std::size_t>(rows.count) * free_count,
-       UnpackSlopes<T>{rows, g, free, free_count, from, has, floor, alpha},
+       UnpackSlopes<T>{rows, g, free, free_count, from, id, has, floor, alpha},
        "launch of unpack_slopes");
 }
 
@@ -263,7 +265,7 @@ void unpack_slopes(Device& device, const Rows& rows, const Geometry& g, const T*
   template void pack_slopes(Device&, const Rows&, const Geometry&, const T*, const int*, int,      \
                             const PackedSlopes&, const int*, const unsigned char*);                \
   template void unpack_slopes(Device&, const Rows&, const Geometry&, const T*, T, const int*, int, \
-                              const PackedSlopes&, const unsigned char*, T*);
+                              const PackedSlopes&, const int*, const unsigned char*, T*);
 CORONET_INSTANTIATE(float)
 CORONET_INSTANTIATE(double)
 #undef CORONET_INSTANTIATE

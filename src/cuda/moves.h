@@ -70,10 +70,11 @@ void pack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* a
                  const unsigned char* flag);
 
 /// The slopes of each row: those of its lines (sl of [domains][size]), and at the neurons free[k]
-/// the larger of floor and from[r][k], where has[r] (null: everywhere). Gaps get zero.
+/// the larger of floor and from[id[r]][k], where has[id[r]]. id null: r; has null: everywhere. Gaps
+/// get zero.
 template <class T>
 void unpack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* sl, T floor,
-                   const int* free, int free_count, const PackedSlopes& from,
+                   const int* free, int free_count, const PackedSlopes& from, const int* id,
                    const unsigned char* has, T* alpha);
 
 }  // namespace coronet::cuda

@@ -1,8 +1,11 @@
 // What bounding some domains of branch and bound leaves behind.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "bound/domain_rows.h"
@@ -24,6 +27,11 @@ struct Bounded {
       proved[i].bound = static_cast<float>(safe[i]);
       add(std::move(proved[i]));
     }
+  }
+  void add(Bounded other) {
+    count += other.count;
+    std::move(other.open.begin(), other.open.end(), std::back_inserter(open));
+    std::move(other.exhausted.begin(), other.exhausted.end(), std::back_inserter(exhausted));
   }
   void add(Domain d) { (d.split_node >= 0 ? open : exhausted).push_back(std::move(d)); }
 };

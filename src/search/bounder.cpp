@@ -7,7 +7,6 @@
 #include "bound/accelerator.h"
 #include "bound/domain_descent.h"
 #include "device/vector.h"
-#include "graph/products.h"
 
 namespace coronet::search {
 
@@ -15,9 +14,8 @@ using bound::Pass;
 
 namespace {
 
-/// From so many products for each worker on, all rows of a round together, a GPU bounds it sooner:
-/// below, its kernels are shorter than their launches.
-constexpr double kLeastProducts = 1.5e7;
+/// Domains of a batch in double.
+constexpr int kAtOnce = 128;
 
 }  // namespace
 
@@ -28,10 +26,7 @@ Bounder::Bounder(bound::Context& context, const bound::Root& root, Objectives ob
 }
 
 bool Bounder::for_device(int domains) const {
-  if (!device_) return false;
-  const double products =
-      static_cast<double>(coronet::products(context_.net32.graph(), layout_.objectives().node));
-  return 2.0 * domains * products >= kLeastProducts * context_.workers.size();
+  return device_ && context_.for_device(2 * domains, layout_.objectives().node);
 }
 
 int Bounder::round() const {
@@ -144,7 +139,7 @@ void Bounder::run_chunk(const std::vector<Domain>& domains, int first, int last,
   }
   std::vector<Domain> proved = rows.take_proved();
   const std::vector<double> safe =
-      rigorous(proved, 0, static_cast<int>(proved.size()), worker, true);
+      pull_in_double(proved, 0, static_cast<int>(proved.size()), worker, true);
   result.add_unproved(std::move(proved), safe);
   result.count += count;
 }
@@ -162,18 +157,14 @@ Bounded Bounder::run_on_workers(const std::vector<Domain>& domains, int iteratio
               look, results[task]);
   });
   Bounded all;
-  for (Bounded& r : results) {
-    all.count += r.count;
-    std::move(r.open.begin(), r.open.end(), std::back_inserter(all.open));
-    std::move(r.exhausted.begin(), r.exhausted.end(), std::back_inserter(all.exhausted));
-  }
+  for (Bounded& r : results) all.add(std::move(r));
   return all;
 }
 
-Bounded Bounder::run(const std::vector<Domain>& domains, int iterations,
-                     const std::function<bool()>& stop, const Look& look) {
+Bounded Bounder::run(std::vector<Domain> domains, int iterations, const std::function<bool()>& stop,
+                     const Look& look) {
   return for_device(static_cast<int>(domains.size()))
-             ? device_->run(domains, iterations, stop, look)
+             ? device_->run(std::move(domains), iterations, stop, look)
              : run_on_workers(domains, iterations, stop, look);
 }
 
@@ -210,9 +201,22 @@ void Bounder::choose_split(const Pass<T>& pass, const Batch<T>& batch, int r, Do
   if (d.split_node < 0) split_widest(layout_, batch, r, d);
 }
 
-std::vector<double> Bounder::rigorous(std::vector<Domain>& domains, int first, int last, int worker,
-                                      bool resplit) {
-  constexpr int kAtOnce = 128;
+std::vector<double> Bounder::rigorous(std::vector<Domain>& domains) {
+  const int total = static_cast<int>(domains.size());
+  if (for_device(total)) return device_->rigorous(domains);
+  const int tasks = (total + kAtOnce - 1) / kAtOnce;
+  std::vector<std::vector<double>> parts(tasks);
+  context_.workers.run(tasks, [&](int task, int worker) {
+    parts[task] = pull_in_double(domains, task * kAtOnce, std::min(total, (task + 1) * kAtOnce),
+                                 worker, false);
+  });
+  std::vector<double> all;
+  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+std::vector<double> Bounder::pull_in_double(std::vector<Domain>& domains, int first, int last,
+                                            int worker, bool resplit) {
   std::vector<double> safe;
   for (int at = first; at < last; at += kAtOnce) {
     const int count = std::min(kAtOnce, last - at);

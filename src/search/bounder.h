@@ -23,25 +23,28 @@ class Bounder {
 
   /// Bounds the two children of each domain, or the domain itself where its split is not chosen
   /// yet. Where `stop` says so, gives domains back as they came.
-  Bounded run(const std::vector<Domain>& domains, int iterations, const std::function<bool()>& stop,
+  Bounded run(std::vector<Domain> domains, int iterations, const std::function<bool()>& stop,
               const Look& look);
 
   /// Lower bounds of the domains that count: pulled in double, less rounding; -inf where nothing is
-  /// known. With `resplit`, each domain's split is chosen anew from that pull.
-  std::vector<double> rigorous(std::vector<Domain>& domains, int first, int last, int worker,
-                               bool resplit);
+  /// known.
+  std::vector<double> rigorous(std::vector<Domain>& domains);
 
  private:
   class Rows;
 
   /// Domains of a batch of one worker, so that its rows stay in its budget.
   [[nodiscard]] int chunk() const;
-  /// Is a round of so many domains sooner done by the device?
+  /// Is the device to bound so many domains?
   [[nodiscard]] bool for_device(int domains) const;
   Bounded run_on_workers(const std::vector<Domain>& domains, int iterations,
                          const std::function<bool()>& stop, const Look& look);
   void run_chunk(const std::vector<Domain>& domains, int first, int last, int iterations,
                  int worker, const std::function<bool()>& stop, const Look& look, Bounded& result);
+  /// The same for [first, last), by one worker. With `resplit`, the split of those that are not
+  /// positive is chosen anew from that pull.
+  std::vector<double> pull_in_double(std::vector<Domain>& domains, int first, int last, int worker,
+                                     bool resplit);
   Batch<float> make_batch(const std::vector<Domain>& domains, int first, int last) const;
   template <class T>
   void choose_split(const bound::Pass<T>& pass, const Batch<T>& batch, int r, Domain& d) const;

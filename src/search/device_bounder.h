@@ -1,7 +1,8 @@
-// Domains bounded on a device beside the CPU: the workers put them into flat arrays and take them
-// out, the device does all between.
+// Domains bounded on a device beside the CPU. While the device bounds one batch, the workers take
+// the one before out of its arrays and put the next one into them.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -18,28 +19,19 @@ class DeviceBounder {
   /// on the CPU.
   DeviceBounder(bound::Context& context, const Layout& layout);
 
-  /// How many domains fill the device.
-  [[nodiscard]] int round() const { return rows_->most() / 2; }
+  /// How many domains keep the device busy.
+  [[nodiscard]] int round() const;
 
-  /// As Bounder::run().
-  Bounded run(const std::vector<Domain>& domains, int iterations, const std::function<bool()>& stop,
+  /// As Bounder::run() and rigorous().
+  Bounded run(std::vector<Domain> domains, int iterations, const std::function<bool()>& stop,
               const Look& look);
-
-  /// As Bounder::rigorous(), of all of them.
-  std::vector<double> rigorous(std::vector<Domain>& domains, bool resplit);
+  std::vector<double> rigorous(const std::vector<Domain>& domains);
 
  private:
-  void run_batch(const std::vector<Domain>& domains, int first, int last,
-                 const bound::DomainSettings& settings, const std::function<bool()>& stop,
-                 const Look& look, Bounded& result);
-  /// The split that the device chose, or where it found none, the neuron of the widest bounds.
-  void split(Domain& d, const bound::DomainSplits& splits, std::size_t r) const;
-
   bound::Context& context_;
   const Layout& layout_;
   std::unique_ptr<bound::DomainRows> rows_;
-  FlatBatch<float> batch32_;
-  FlatBatch<double> batch64_;
+  std::array<FlatBatch, 2> batch_;
 };
 
 }  // namespace coronet::search

@@ -1,47 +1,53 @@
 // Domains as the flat arrays that a device takes, and back, over the workers.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/parallel.h"
 #include "bound/domain_rows.h"
 #include "search/batch.h"
+#include "search/bounded.h"
 
 namespace coronet::search {
 
-/// A row: the domain, with the phase of its split where that is not 0.
-struct Child {
-  const Domain* domain = nullptr;
-  float phase = 0;
-};
-
 /// One batch at a time; its arrays are kept for the next.
-template <class T>
 class FlatBatch {
  public:
-  explicit FlatBatch(const Layout& layout) : layout_(layout) {}
+  explicit FlatBatch(const Layout& layout);
 
-  /// Row r is children[r], whose domains stay where they are until unpack().
-  void pack(Workers& workers, std::vector<Child> children);
-  [[nodiscard]] bound::FlatDomains<T>& flat() { return flat_; }
-  /// The domains of all rows with what stands in the arrays now, and these bounds.
-  [[nodiscard]] std::vector<Domain> unpack(Workers& workers, const std::vector<float>& bound) const;
+  /// Rows are the two children of each domain, or the domain itself where its split is not chosen.
+  /// The domains stay where they are, as they are, until unpack().
+  void pack(Workers& workers, std::span<Domain> domains);
+  [[nodiscard]] bound::FlatDomains& flat() { return flat_; }
+  /// What the device left of the domains, which are empty from then on: they take memory, and the
+  /// workers give it back sooner than one thread does.
+  [[nodiscard]] Bounded unpack(Workers& workers, const bound::DomainBounds& bounds);
 
  private:
-  /// Calls fn(row, places) for all rows; places[node] is where the row's splits of that node begin,
-  /// and is moved on by fn.
+  /// A row: the domain, with its split in this phase where that is not 0.
+  struct Child {
+    Domain* domain;
+    float phase;
+    int row;
+  };
+  /// Where the next row stands, and its splits: [nodes].
+  struct Place {
+    int row = 0;
+    std::vector<int> split;
+  };
+  /// Calls fn(child, place of its splits) for the children of one task's domains.
   template <class Fn>
-  void for_rows(Workers& workers, const Fn& fn) const;
-  void place_splits(Workers& workers);
-  void pack_row(int r, std::vector<int>& places);
-  Domain unpack_row(int r, std::vector<int>& places, float bound) const;
+  void for_children(int task, const Fn& fn) const;
+  void place(Workers& workers);
+  void pack_row(const Child& child, Place& place);
+  [[nodiscard]] Domain unpack_row(const Child& child, Place& place) const;
 
   const Layout& layout_;
-  std::vector<Child> children_;
-  std::size_t slopes_ = 0;  // of a row
-  /// [tasks][nodes] where the splits of a task's rows begin
-  std::vector<std::vector<int>> places_;
-  bound::FlatDomains<T> flat_;
+  std::span<Domain> domains_;
+  std::size_t slopes_ = 0;     // of a row
+  std::vector<Place> places_;  // [tasks] where each begins
+  bound::FlatDomains flat_;
 };
 
 }  // namespace coronet::search

@@ -131,10 +131,10 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
     // The newest domains first: the pool stays small, and children are bounded while their parents'
     // slopes are fresh.
     const int take = std::min<int>(static_cast<int>(tree.open.size()), round_size);
-    const std::vector<Domain> round(std::make_move_iterator(tree.open.end() - take),
-                                    std::make_move_iterator(tree.open.end()));
+    std::vector<Domain> round(std::make_move_iterator(tree.open.end() - take),
+                              std::make_move_iterator(tree.open.end()));
     tree.open.resize(tree.open.size() - take);
-    Bounded bounded = bounder.run(round, iterations, stop, look);
+    Bounded bounded = bounder.run(std::move(round), iterations, stop, look);
     outcome.domains += bounded.count;
     std::move(bounded.open.begin(), bounded.open.end(), std::back_inserter(tree.open));
     decide_leaves(context, root, clauses, bounded.exhausted, oracle, tree);

@@ -101,6 +101,16 @@ std::size_t Tree::bytes() const {
   return total;
 }
 
+void Tree::clear(Workers& workers) {
+  constexpr std::size_t kAtOnce = 4096;
+  workers.run(static_cast<int>((open.size() + kAtOnce - 1) / kAtOnce), [&](int task, int) {
+    const std::size_t first = task * kAtOnce;
+    const std::size_t last = std::min(open.size(), first + kAtOnce);
+    for (std::size_t i = first; i < last; ++i) open[i] = {};
+  });
+  open.clear();
+}
+
 double Tree::remaining() const {
   double sum = 0;
   for (const Domain& d : open) sum += std::ldexp(1.0, -static_cast<int>(d.decisions.size()));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/parallel.h"
 #include "bound/optimise.h"
 #include "search/domain.h"
 #include "search/spec.h"
@@ -33,6 +34,9 @@ struct Tree {
   [[nodiscard]] double remaining() const;
   /// Is nothing of clause k left?
   [[nodiscard]] bool refuted(int k) const;
+
+  /// Lets go of all domains: of millions, the workers do so sooner than one thread.
+  void clear(Workers& workers);
 
   /// Takes out the clauses k without keep[k] and renumbers the others.
   void keep_clauses(const std::vector<char>& keep);

@@ -217,12 +217,10 @@ TEST(CudaDomains, BoundsThatCountAreThoseOfTheCpu) {
     Pair pair(q);
     if (pair.layout.relus().empty()) continue;
     DeviceBounder gpu(pair.there.engine.context, pair.layout);
-    std::vector<Domain> here =
-        gpu.run(some_domains(pair.cpu, pair.objectives, 4), 6, kNever, {}).open;
-    std::vector<Domain> there = here;
-    const std::vector<double> a =
-        pair.cpu.rigorous(here, 0, static_cast<int>(here.size()), 0, true);
-    const std::vector<double> b = gpu.rigorous(there, true);
+    std::vector<Domain> domains =
+        gpu.run(some_domains(pair.cpu, pair.objectives, 4), 6, kNever, nullptr).open;
+    const std::vector<double> a = pair.cpu.rigorous(domains);
+    const std::vector<double> b = gpu.rigorous(domains);
     ASSERT_EQ(a.size(), b.size());
     for (std::size_t i = 0; i < a.size(); ++i) {
       // The lines' own slopes are rounded to float32 by one side.
@@ -242,9 +240,9 @@ TEST(CudaDomains, BoundsHoldAtPoints) {
     Pair pair(q);
     if (pair.layout.relus().empty()) continue;
     DeviceBounder gpu(pair.there.engine.context, pair.layout);
-    std::vector<Domain> open =
+    const std::vector<Domain> open =
         gpu.run(some_domains(pair.cpu, pair.objectives, 3), 8, kNever, nullptr).open;
-    const std::vector<double> bound = gpu.rigorous(open, false);
+    const std::vector<double> bound = gpu.rigorous(open);
     const test::Reference reference(q.graph);
     Draw draw(23);
     for (int s = 0; s < 200; ++s) {

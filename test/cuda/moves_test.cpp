@@ -298,8 +298,21 @@ TYPED_TEST(CudaMoves, SlopesInSixteenBits) {
       }
     }
     unpack_slopes(this->device(), rows.rows, geometry(e), on_sl.data(), floor, on_free.data(),
-                  static_cast<int>(n), {on_packed.data(), n}, on_has.data(), on_alpha.data());
+                  static_cast<int>(n), {on_packed.data(), n}, nullptr, on_has.data(),
+                  on_alpha.data());
     EXPECT_EQ(on_alpha.back(), alpha);
+    // The same from rows that stand in reverse, between other numbers; has[] speaks of those.
+    std::vector<std::uint16_t> reversed(count * stride, 7);
+    for (int r = 0; r < count; ++r) {
+      std::copy_n(packed.begin() + r * n, n, reversed.begin() + id[r] * stride + 2);
+    }
+    std::reverse(has.begin(), has.end());
+    const On<T> again(this->device(), std::vector<T>(alpha.size()));
+    unpack_slopes(this->device(), rows.rows, geometry(e), on_sl.data(), floor, on_free.data(),
+                  static_cast<int>(n),
+                  {On<std::uint16_t>(this->device(), reversed).data() + 2, stride}, on_id.data(),
+                  On<unsigned char>(this->device(), has).data(), again.data());
+    EXPECT_EQ(again.back(), alpha);
   }
 }
 

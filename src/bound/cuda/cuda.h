@@ -54,7 +54,18 @@ class Cuda {
   struct Splits {
     Array<int> row, neuron;
     Array<T> sign, beta, m, v, aside;
-    cuda::Splits<T> at;  ///< the same as the kernels take it; of count 0 where there are none
+    cuda::Splits<T> at;  ///< the same as the kernels take it, once point() was called
+
+    void point() {
+      at = {static_cast<int>(row.size()),
+            row.data(),
+            neuron.data(),
+            sign.data(),
+            beta.data(),
+            m.data(),
+            v.data(),
+            aside.data()};
+    }
   };
 
   /// `tensor`: what the arrays that are made through this handle hold.

@@ -60,28 +60,31 @@ class CudaDomainRows final : public DomainRows {
 
   [[nodiscard]] int most() const override { return most_; }
 
-  DomainBounds bound(FlatDomains<float>& domains, const DomainSettings& settings,
+  DomainBounds bound(FlatDomains& domains, const DomainSettings& settings,
                      const std::function<bool()>& stop) override;
-  std::vector<double> settle(const FlatDomains<double>& domains, DomainSplits* splits) override;
 
  private:
   class Batch;
+  /// The best split of each row of a batch.
+  struct Choice {
+    std::vector<int> node, neuron;
+  };
 
   [[nodiscard]] cuda::PackedSlopes slopes_of(Packed& packed, std::size_t k) const {
     return {packed.slopes.data() + first_[k], slopes_};
   }
 
-  /// The rows with their slopes and splits; with Adam's moments where they are `optimised`.
+  /// Gives the rows the slopes packed in rows ids[r] (null: r), with Adam's moments where they are
+  /// `optimised`.
   template <class T>
-  Rows<T, Cuda> upload(const FlatDomains<T>& domains, const Relaxation<T, Cuda>& relaxation,
-                       bool optimised, Packed& packed) const;
-  template <class T>
-  Cuda::Splits<T> upload(const typename FlatDomains<T>::Splits& splits, bool optimised) const;
+  void unpack(const Relaxation<T, Cuda>& relaxation, Packed& packed, const int* ids, bool optimised,
+              Rows<T, Cuda>& rows) const;
+  Rows<float, Cuda> upload(const FlatDomains& domains, Packed& packed) const;
 
   /// Scores every neuron of the rows by the A that the last pull kept, and spoils that.
   template <class T>
-  void choose(const Pass<T, Cuda>& pass, const Rows<T, Cuda>& rows,
-              const Relaxation<T, Cuda>& relaxation, DomainSplits& of_row) const;
+  Choice choose(const Pass<T, Cuda>& pass, const Rows<T, Cuda>& rows,
+                const Relaxation<T, Cuda>& relaxation) const;
 
   cuda::Device& device_;
   const Network<float>& net32_;
@@ -100,38 +103,9 @@ class CudaDomainRows final : public DomainRows {
 };
 
 template <class T>
-Cuda::Splits<T> CudaDomainRows::upload(const typename FlatDomains<T>::Splits& splits,
-                                       bool optimised) const {
-  Cuda::Splits<T> to;
-  const std::size_t n = splits.row.size();
-  if (n == 0) return to;
-  to.row = state_.upload(splits.row);
-  to.neuron = state_.upload(splits.neuron);
-  to.sign = state_.upload(splits.sign);
-  to.beta = state_.upload(splits.beta);
-  state_.reserve(to.aside, n);
-  if (optimised) {
-    for (auto* moment : {&to.m, &to.v}) {
-      state_.reserve(*moment, n);
-      state_.zero(moment->data(), n);
-    }
-  }
-  to.at = {static_cast<int>(n), to.row.data(), to.neuron.data(), to.sign.data(),
-           to.beta.data(),      to.m.data(),   to.v.data(),      to.aside.data()};
-  return to;
-}
-
-template <class T>
-Rows<T, Cuda> CudaDomainRows::upload(const FlatDomains<T>& domains,
-                                     const Relaxation<T, Cuda>& relaxation, bool optimised,
-                                     Packed& packed) const {
-  Rows<T, Cuda> rows = on_device(state_, domains.form);
-  rows.id.resize(rows.count);
-  std::iota(rows.id.begin(), rows.id.end(), 0);
-  packed.slopes = state_.upload(domains.slopes);
-  packed.has = state_.upload(domains.has_slopes);
+void CudaDomainRows::unpack(const Relaxation<T, Cuda>& relaxation, Packed& packed, const int* ids,
+                            bool optimised, Rows<T, Cuda>& rows) const {
   rows.alpha.resize(space_.plan32.start + 1);
-  rows.splits.resize(space_.plan32.start + 1);
   for (std::size_t k = 0; k < space_.relus.size(); ++k) {
     const int v = space_.relus[k];
     const Lines<T, Cuda>& lines = relaxation.lines[v];
@@ -141,29 +115,50 @@ Rows<T, Cuda> CudaDomainRows::upload(const FlatDomains<T>& domains,
     state_.reserve(alpha.value, n);
     cuda::unpack_slopes(device_, rows_of(rows.set()), geometry(extent), lines.sl.data(),
                         lines.floor, free_[k].data(), static_cast<int>(free_[k].size()),
-                        slopes_of(packed, k), packed.has.data(), alpha.value.data());
-    if (optimised) {
-      for (auto* moment : {&alpha.m, &alpha.v}) {
-        state_.reserve(*moment, n);
-        state_.zero(moment->data(), n);
-      }
+                        slopes_of(packed, k), ids, packed.has.data(), alpha.value.data());
+    if (!optimised) continue;
+    for (auto* moment : {&alpha.m, &alpha.v}) {
+      state_.reserve(*moment, n);
+      state_.zero(moment->data(), n);
     }
-    rows.splits[v] = upload<T>(domains.splits[v], optimised);
+  }
+}
+
+Rows<float, Cuda> CudaDomainRows::upload(const FlatDomains& domains, Packed& packed) const {
+  Rows<float, Cuda> rows = on_device(state_, domains.form32);
+  rows.id.resize(rows.count);
+  std::iota(rows.id.begin(), rows.id.end(), 0);
+  packed.slopes = state_.upload(domains.slopes);
+  packed.has = state_.upload(domains.has_slopes);
+  unpack(relax32_, packed, nullptr, true, rows);
+  rows.splits.resize(space_.plan32.start + 1);
+  for (int v : space_.relus) {
+    const FlatDomains::Splits& from = domains.splits[v];
+    Cuda::Splits<float>& to = rows.splits[v];
+    to.row = state_.upload(from.row);
+    to.neuron = state_.upload(from.neuron);
+    to.sign = state_.upload(from.sign);
+    to.beta = state_.upload(from.beta);
+    for (auto* moment : {&to.m, &to.v}) {
+      state_.reserve(*moment, from.row.size());
+      state_.zero(moment->data(), from.row.size());
+    }
+    state_.reserve(to.aside, from.row.size());
+    to.point();
   }
   return rows;
 }
 
 template <class T>
-void CudaDomainRows::choose(const Pass<T, Cuda>& pass, const Rows<T, Cuda>& rows,
-                            const Relaxation<T, Cuda>& relaxation, DomainSplits& of_row) const {
+CudaDomainRows::Choice CudaDomainRows::choose(const Pass<T, Cuda>& pass, const Rows<T, Cuda>& rows,
+                                              const Relaxation<T, Cuda>& relaxation) const {
   const std::size_t count = rows.count;
   Array<T> best;
   state_.reserve(best, count);
   state_.zero(best.data(), count);
-  of_row.node.assign(count, -1);
-  of_row.neuron.assign(count, -1);
-  Array<int> node = state_.upload(of_row.node);
-  Array<int> neuron = state_.upload(of_row.neuron);
+  Choice choice{std::vector<int>(count, -1), std::vector<int>(count, -1)};
+  Array<int> node = state_.upload(choice.node);
+  Array<int> neuron = state_.upload(choice.neuron);
   for (int v : space_.relus) {
     const cuda::Geometry g = geometry(space_.plan32.extent[v]);
     T* const a = pass.kept(v, 0);
@@ -173,24 +168,26 @@ void CudaDomainRows::choose(const Pass<T, Cuda>& pass, const Rows<T, Cuda>& rows
                       Cuda::lines_of(relaxation.lines[v].view()), v, best.data(), node.data(),
                       neuron.data());
   }
-  state_.read(node.data(), count, of_row.node.data());
-  state_.read(neuron.data(), count, of_row.neuron.data());
+  state_.read(node.data(), count, choice.node.data());
+  state_.read(neuron.data(), count, choice.neuron.data());
+  return choice;
 }
 
 /// A batch of domains as descend() wants it.
 class CudaDomainRows::Batch {
  public:
-  Batch(CudaDomainRows& owner, FlatDomains<float>& domains, const DomainSettings& settings,
+  Batch(CudaDomainRows& owner, FlatDomains& domains, const DomainSettings& settings,
         DomainBounds& result)
       : owner_(owner),
         domains_(domains),
         settings_(settings),
         result_(result),
-        rows_(owner.upload(domains, owner.relax32_, true, packed_)) {
+        rows_(owner.upload(domains, packed_)) {
     result.bound.resize(rows_.count);
-    result.positive.assign(rows_.count, 0);
-    result.splits.node.assign(rows_.count, -1);
-    result.splits.neuron.assign(rows_.count, -1);
+    result.settled.assign(rows_.count, settings.iterations == 0 ? 1 : 0);
+    result.split_node.assign(rows_.count, -1);
+    result.split_neuron.assign(rows_.count, -1);
+    result.certain.assign(rows_.count, -HUGE_VAL);
   }
 
   Rows<float, Cuda>& rows() { return rows_; }
@@ -201,7 +198,7 @@ class CudaDomainRows::Batch {
     std::vector<int> to(rows_.count);
     for (int r = 0; r < rows_.count; ++r) {
       to[r] = flag[r] ? -1 : r;
-      if (flag[r]) result_.positive[rows_.id[r]] = 1;
+      if (flag[r]) result_.settled[rows_.id[r]] = 1;
     }
     const auto numbers = owner_.state_.upload(to);
     for (int v : owner_.space_.relus) {
@@ -218,14 +215,48 @@ class CudaDomainRows::Batch {
   void last(const Pass<float, Cuda>& pass, const std::vector<float>& bound,
             const std::vector<char>& open) {
     minimise(pass, bound, open);
-    DomainSplits splits;
-    owner_.choose(pass, rows_, owner_.relax32_, splits);
+    const Choice choice = owner_.choose(pass, rows_, owner_.relax32_);
     for (int r = 0; r < rows_.count; ++r) {
       if (!open[r]) continue;
-      result_.splits.node[rows_.id[r]] = splits.node[r];
-      result_.splits.neuron[rows_.id[r]] = splits.neuron[r];
+      result_.split_node[rows_.id[r]] = choice.node[r];
+      result_.split_neuron[rows_.id[r]] = choice.neuron[r];
     }
     save(bound, open);
+  }
+
+  /// Pulls the rows to be settled in double, with the slopes and betas that were saved.
+  void settle() {
+    std::vector<int> index;
+    for (std::size_t r = 0; r < result_.settled.size(); ++r) {
+      if (result_.settled[r]) index.push_back(static_cast<int>(r));
+    }
+    if (index.empty()) return;
+    const Cuda& state = owner_.state_;
+    Rows<double, Cuda> rows = on_device(state, domains_.form64);
+    rows.splits.resize(rows_.splits.size());
+    for (int v : owner_.space_.relus) {
+      const Cuda::Splits<float>& from = rows_.splits[v];
+      Cuda::Splits<double>& to = rows.splits[v];
+      const std::size_t n = from.row.size();
+      to.row = state.upload(domains_.splits[v].row);
+      to.neuron = state.upload(domains_.splits[v].neuron);
+      for (auto* array : {&to.sign, &to.beta, &to.aside}) state.reserve(*array, n);
+      state.convert(from.sign.data(), n, to.sign.data());
+      state.convert(from.beta.data(), n, to.beta.data());
+      to.point();
+    }
+    rows.compact(state, result_.settled, owner_.space_.plan64);
+    owner_.unpack(owner_.relax64_, packed_, state.upload(index).data(), false, rows);
+    Pass<double, Cuda> pass(owner_.net64_, owner_.relax64_, owner_.space_.plan64, owner_.space64_);
+    std::vector<double> bound;
+    std::vector<double> error;
+    pass.pull(rows, true, bound, &owner_.magnitude_, &error);
+    const Choice choice = owner_.choose(pass, rows, owner_.relax64_);
+    for (std::size_t i = 0; i < index.size(); ++i) {
+      result_.certain[index[i]] = bound[i] - error[i];
+      result_.split_node[index[i]] = choice.node[i];
+      result_.split_neuron[index[i]] = choice.neuron[i];
+    }
   }
 
   /// Back to the host, once all rows have left.
@@ -278,36 +309,24 @@ class CudaDomainRows::Batch {
   }
 
   CudaDomainRows& owner_;
-  FlatDomains<float>& domains_;
+  FlatDomains& domains_;
   const DomainSettings& settings_;
   DomainBounds& result_;
   Packed packed_;
   Rows<float, Cuda> rows_;
 };
 
-DomainBounds CudaDomainRows::bound(FlatDomains<float>& domains, const DomainSettings& settings,
+DomainBounds CudaDomainRows::bound(FlatDomains& domains, const DomainSettings& settings,
                                    const std::function<bool()>& stop) {
   device_.use();
   DomainBounds result;
   Batch batch(*this, domains, settings, result);
   Pass<float, Cuda> pass(net32_, relax32_, space_.plan32, space32_);
   result.stopped = !descend(pass, batch, settings, stop);
-  if (!result.stopped) batch.download();
+  if (result.stopped) return result;
+  batch.settle();
+  batch.download();
   return result;
-}
-
-std::vector<double> CudaDomainRows::settle(const FlatDomains<double>& domains,
-                                           DomainSplits* splits) {
-  device_.use();
-  Packed packed;
-  const Rows<double, Cuda> rows = upload(domains, relax64_, false, packed);
-  Pass<double, Cuda> pass(net64_, relax64_, space_.plan64, space64_);
-  std::vector<double> bound;
-  std::vector<double> error;
-  pass.pull(rows, splits != nullptr, bound, &magnitude_, &error);
-  for (std::size_t r = 0; r < bound.size(); ++r) bound[r] -= error[r];
-  if (splits != nullptr) choose(pass, rows, relax64_, *splits);
-  return bound;
 }
 
 }  // namespace
