@@ -14,6 +14,10 @@ namespace coronet::search {
 
 namespace {
 
+/// Seconds between reports, and at least so many times what the last one took.
+constexpr double kTellEvery = 0.2;
+constexpr double kTellShare = 50;
+
 /// The minimisers of the relaxation are good places to look for a counterexample.
 void try_minimizers(bound::Context& context, const std::vector<ClauseRows>& clauses,
                     const std::vector<int>& objective, const std::vector<float>& x, Oracle& oracle,
@@ -114,7 +118,8 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
   const int iterations = std::max(1, context.options.branch_iterations);
   const int round_size = bounder.round();
   const double began = elapsed_seconds();
-  double told = began;
+  double tell = began + kTellEvery;
+  std::size_t bytes = tree.bytes();
   Attacks attacks(clauses.size());
   while (!tree.open.empty()) {
     if (oracle.found()) break;
@@ -122,7 +127,6 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
       outcome.reason = "time ran out in branch and bound";
       break;
     }
-    const std::size_t bytes = tree.bytes();
     outcome.bytes = std::max(outcome.bytes, bytes);
     if (bytes > memory_bytes) {
       outcome.reason = "the open domains of branch and bound take more than --memory-gib allows";
@@ -134,14 +138,15 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
     std::vector<Domain> round(std::make_move_iterator(tree.open.end() - take),
                               std::make_move_iterator(tree.open.end()));
     tree.open.resize(tree.open.size() - take);
+    bytes -= bytes_of(round);
     Bounded bounded = bounder.run(std::move(round), iterations, stop, look);
     outcome.domains += bounded.count;
+    bytes += bytes_of(bounded.open);
     std::move(bounded.open.begin(), bounded.open.end(), std::back_inserter(tree.open));
     decide_leaves(context, root, clauses, bounded.exhausted, oracle, tree);
     if (attacks.due()) attacks.run(context, clauses, boxes, tree, oracle);
     const double now = elapsed_seconds();
-    if (now - told > 0.2) {
-      told = now;
+    if (now > tell) {
       Progress p;
       p.phase = "branch";
       p.elapsed = now;
@@ -158,18 +163,20 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
         }
       }
       context.tracer.progress(p);
+      // Looking through millions of domains takes its time.
+      const double end = elapsed_seconds();
+      tell = end + std::max(kTellEvery, kTellShare * (end - now));
     }
   }
   outcome.best_attack = attacks.best();
   outcome.open = static_cast<std::int64_t>(tree.open.size());
-  outcome.clause_refuted.assign(clauses.size(), 0);
+  outcome.clause_refuted = tree.refuted();
   outcome.bound.assign(clauses.size(), HUGE_VAL);
   for (const Domain& d : tree.open) {
     outcome.bound[d.objective] = std::min<double>(outcome.bound[d.objective], d.bound);
   }
   bool all = true;
   for (std::size_t k = 0; k < clauses.size(); ++k) {
-    outcome.clause_refuted[k] = tree.refuted(static_cast<int>(k)) ? 1 : 0;
     all &= outcome.clause_refuted[k] != 0;
     if (tree.undecided[k] == 0) continue;
     outcome.bound[k] = std::min(outcome.bound[k], 0.0);

@@ -95,9 +95,9 @@ class Translation {
 
 }  // namespace
 
-std::size_t Tree::bytes() const {
+std::size_t bytes_of(const std::vector<Domain>& domains) {
   std::size_t total = 0;
-  for (const Domain& d : open) total += d.bytes();
+  for (const Domain& d : domains) total += d.bytes();
   return total;
 }
 
@@ -117,12 +117,15 @@ double Tree::remaining() const {
   return sum;
 }
 
-bool Tree::refuted(int k) const {
-  return undecided[k] == 0 &&
-         std::none_of(open.begin(), open.end(), [k](const Domain& d) { return d.objective == k; });
+std::vector<char> Tree::refuted() const {
+  std::vector<char> none_left(undecided.size());
+  for (std::size_t k = 0; k < undecided.size(); ++k) none_left[k] = undecided[k] == 0 ? 1 : 0;
+  for (const Domain& d : open) none_left[d.objective] = 0;
+  return none_left;
 }
 
 void Tree::keep_clauses(const std::vector<char>& keep) {
+  if (std::find(keep.begin(), keep.end(), 0) == keep.end()) return;
   std::vector<int> number(keep.size(), -1);
   int count = 0;
   for (std::size_t k = 0; k < keep.size(); ++k) {
