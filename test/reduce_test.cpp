@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/evaluate.h"
 #include "graphs.h"
 
 namespace coronet::bound {
@@ -188,6 +189,73 @@ TEST(Reduce, ThinnedGraphsAreTheSameFunctionOnTheBox) {
         }
       }
       EXPECT_FALSE(thin_out(n.graph, bounds, v, asked, -1).has_value());
+    }
+  }
+}
+
+// An outline with the weights that `kept` picks is the same function, its unstable neurons first.
+TEST(Reduce, OutlinesArePickedInTheirOwnOrder) {
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    SCOPED_TRACE(seed);
+    Builder b(seed);
+    int u = b.relu(b.dense(b.input({1, 1, 10}), 140));
+    u = b.relu(b.dense(u, 150, seed % 2 == 1));
+    if (seed % 3 == 2) {
+      const int left = b.dense(u, 130);
+      u = b.relu(b.sum({left, b.scale(b.dense(b.relu(b.dense(u, 120)), 130), 130)}, {1, 0.5}));
+    }
+    b.dense(u, 5);
+    Graph graph = b.finish();
+    for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
+      if (graph.nodes[v].shape.size() > 100 && std::holds_alternative<Dense>(graph.nodes[v].op)) {
+        kill(graph, static_cast<int>(v), 3);
+      }
+    }
+    test::Draw draw(seed);
+    const TestBox box(draw, graph.inputs(), 0.05);
+    const Bounds bounds = bounds_of(graph, box);
+    const int last = static_cast<int>(graph.nodes.size()) - 1;
+    auto reduced = outline(graph, bounds, last, {1, 3});
+    ASSERT_TRUE(reduced);
+    reduced->graph.input_order = graph.input_order;
+    for (int v = 0; v <= last; ++v) {
+      const Node& node = graph.nodes[v];
+      const std::vector<int>& kept = reduced->kept[v];
+      if (auto* d = std::get_if<Dense>(&reduced->graph.nodes[v].op)) {
+        const auto& from = std::get<Dense>(node.op).weight;
+        d->weight = {};
+        for (int row : kept) {
+          for (int column : reduced->kept[node.inputs[0]]) {
+            const std::size_t at = static_cast<std::size_t>(row) * std::get<Dense>(node.op).in +
+                                   static_cast<std::size_t>(column);
+            if (from.f.empty()) {
+              d->weight.d.push_back(from.d[at]);
+            } else {
+              d->weight.f.push_back(from.f[at]);
+            }
+          }
+        }
+      }
+      if (!std::holds_alternative<Relu>(node.op)) continue;
+      const int z = node.inputs[0];
+      EXPECT_EQ(kept, reduced->kept[z]);
+      const int sloped = reduced->sloped[v];
+      ASSERT_GT(sloped, 0) << "node " << v;
+      EXPECT_EQ(sloped % 32, 0);
+      for (std::size_t i = static_cast<std::size_t>(sloped); i < kept.size(); ++i) {
+        EXPECT_FALSE(bounds.lo[z][kept[i]] < 0 && bounds.hi[z][kept[i]] > 0) << "node " << v;
+      }
+    }
+    for (int sample = 0; sample < 10; ++sample) {
+      const std::vector<double> x = box.point(draw);
+      const auto all = evaluate_nodes(graph, x);
+      const auto some = evaluate_nodes(reduced->graph, x);
+      for (int v = 0; v <= last; ++v) {
+        for (std::size_t i = 0; i < reduced->kept[v].size(); ++i) {
+          const double whole = all[v][reduced->kept[v][i]];
+          EXPECT_NEAR(some[v][i], whole, 1e-9 * (1 + std::fabs(whole))) << "node " << v;
+        }
+      }
     }
   }
 }

@@ -13,11 +13,21 @@
 namespace coronet::bound {
 
 /// Bytes that one row takes in a batch of numbers of `number` bytes: what pull keeps, what passes;
-/// with slopes, best slopes and moments of `moment` bytes where `optimised`.
-inline std::size_t row_bytes(const Plan& plan, std::size_t number, bool optimised,
+/// and `slopes` optimised slopes, with the best ones and
+/// moments of `moment` bytes.
+inline std::size_t row_bytes(const Plan& plan, std::size_t number, std::size_t slopes,
                              std::size_t moment) {
-  return number * (plan.kept * (optimised ? 3 : 1) + plan.passing) +
-         (optimised ? 2 * moment * plan.kept : 0) + 1;
+  return number * (plan.kept + plan.passing) + slopes * 2 * (number + moment) + 1;
+}
+
+/// Slopes of one row that are optimised.
+template <class T, class D>
+std::size_t slopes_of(const Plan& plan, const Relaxation<T, D>& relaxation) {
+  std::size_t sum = 0;
+  for (int v : plan.elementwise) {
+    if (relaxation.lines[v].relu) sum += relaxation.lines[v].slopes(plan.extent[v]);
+  }
+  return sum;
 }
 
 /// Optimised slopes of a batch of rows: [nodes], each [rows, extent] or empty.
@@ -77,8 +87,9 @@ class Descent {
     for (int v : plan_.elementwise) {
       const Lines<float, D>& lines = relaxation_.lines[v];
       if (!lines.relu) continue;
-      const std::size_t n = static_cast<std::size_t>(rows.count) * plan_.extent[v].size();
       auto& alpha = rows.alpha[v];
+      alpha.width = lines.slopes(plan_.extent[v]);
+      const std::size_t n = rows.count * alpha.width;
       for (auto* array : {&alpha.value, &best[v]}) device_.reserve(*array, n);
       for (auto* array : {&alpha.m, &alpha.v}) device_.reserve(*array, n);
       device_.start_slopes(rows.set(), nullptr, lines.view(), plan_.extent[v], alpha.value.data());
@@ -108,8 +119,7 @@ class Descent {
     std::vector<device::Saved<float>> arrays;
     for (int v : plan_.elementwise) {
       if (best[v].empty()) continue;
-      arrays.push_back({static_cast<std::size_t>(plan_.extent[v].size()),
-                        rows.alpha[v].value.data(), best[v].data()});
+      arrays.push_back({rows.alpha[v].width, rows.alpha[v].value.data(), best[v].data()});
     }
     device_.save_rows(rows.count, place_.data(), save_.data(), arrays);
   }
@@ -164,12 +174,13 @@ class Descent {
 /// Gives rows the slopes that a descent found for a batch in which the first of them was row
 /// `first`.
 template <class T, class D>
-void take_slopes(const D& device, const Plan& plan, const SlopesOf<D>& found, int first,
-                 Rows<T, D>& rows) {
+void take_slopes(const D& device, const Plan& plan, const Relaxation<T, D>& relaxation,
+                 const SlopesOf<D>& found, int first, Rows<T, D>& rows) {
   rows.alpha.resize(plan.start + 1);
   for (int v : plan.elementwise) {
     if (found[v].empty()) continue;
-    const std::size_t n = plan.extent[v].size();
+    const std::size_t n = relaxation.lines[v].slopes(plan.extent[v]);
+    rows.alpha[v].width = n;
     device.reserve(rows.alpha[v].value, rows.count * n);
     device.convert(found[v].data() + first * n, rows.count * n, rows.alpha[v].value.data());
   }

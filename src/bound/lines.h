@@ -29,6 +29,7 @@ struct Lines {
   using Array = typename D::template Array<V>;
 
   int size = 0;
+  int sloped = 0;  ///< only the first so many neurons may be free; 0: any of them
   bool relu =
       false;  ///< tl = 0, and the lower slope of a free neuron may be any alpha in [floor, 1]
   T floor = 0;
@@ -37,7 +38,11 @@ struct Lines {
 
   [[nodiscard]] std::size_t at(int domain) const { return static_cast<std::size_t>(domain) * size; }
   [[nodiscard]] device::LinesAt<T> view() const {
-    return {sl.data(), tl.data(), su.data(), tu.data(), free.data(), size, relu, floor};
+    return {sl.data(), tl.data(), su.data(), tu.data(), free.data(), size, sloped, relu, floor};
+  }
+  /// Optimised slopes that a row of this extent has.
+  [[nodiscard]] std::size_t slopes(const device::Extent& e) const {
+    return e.whole && sloped > 0 ? sloped : e.size();
   }
 };
 

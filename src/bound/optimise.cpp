@@ -104,12 +104,13 @@ RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
   // The network written out takes memory too, and its blocks are small: fewer rows do as well.
   const double budget_mib = context.options.chunk_mib / (thinned ? 2 : 1);
   const std::size_t budget = static_cast<std::size_t>(budget_mib * 1048576.0);
-  const int rows_at_once = chunk_rows(row_bytes(plan, sizeof(float), optimise, sizeof(float)),
-                                      budget, total, context.workers.size(), 512);
+  const int rows_at_once = chunk_rows(
+      row_bytes(plan, sizeof(float), optimise ? slopes_of(plan, relaxation) : 0, sizeof(float)),
+      budget, total, context.workers.size(), 512);
   const int chunks = (total + rows_at_once - 1) / rows_at_once;
   const Plan plan64 = make_plan(context.net64, list.node, patches);
   const int settled_at_once =
-      chunk_rows(row_bytes(plan64, sizeof(double), false, 0), budget, rows_at_once, 1, 512);
+      chunk_rows(row_bytes(plan64, sizeof(double), 0, 0), budget, rows_at_once, 1, 512);
   if (settings.keep_alpha) {
     result.alpha.resize(list.node + 1);
     for (int v : plan.elementwise) {
@@ -145,7 +146,7 @@ RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
           batch.alpha[v].value.assign(slopes.begin(), slopes.end());
         }
       } else if (optimise) {
-        take_slopes(device::Cpu(), plan64, found, at - first, batch);
+        take_slopes(device::Cpu(), plan64, root.relax64, found, at - first, batch);
       }
       settle(context.net64, root.relax64, root.magnitude, plan64, batch, context.space64[worker],
              result.bound.data() + at);

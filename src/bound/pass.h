@@ -29,9 +29,10 @@ void Rows<T, D>::compact(const D& device, const std::vector<char>& flags, const 
   if (!id.empty()) id.resize(left);
   for (int v : plan.elementwise) {
     if (!alpha.empty()) {
-      device.keep_rows(alpha[v].value, plan.extent[v].size(), keep);
-      device.keep_rows(alpha[v].m, plan.extent[v].size(), keep);
-      device.keep_rows(alpha[v].v, plan.extent[v].size(), keep);
+      const std::size_t width = alpha[v].width > 0 ? alpha[v].width : plan.extent[v].size();
+      device.keep_rows(alpha[v].value, width, keep);
+      device.keep_rows(alpha[v].m, width, keep);
+      device.keep_rows(alpha[v].v, width, keep);
     }
     if (!splits.empty()) device.keep_rows(splits[v], 1, keep);
   }

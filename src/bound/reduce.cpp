@@ -88,6 +88,38 @@ std::vector<std::vector<int>> elements_kept(const Graph& graph, const Bounds& bo
   return kept;
 }
 
+/// Orders the elements of every class that lost some so that those which are unstable at some ReLU
+/// come first. Returns, of each node, how many elements from the first on hold all of these, 0
+/// where it has its own order.
+std::vector<int> unstable_first(const Graph& graph, const Bounds& bounds, int last,
+                                std::vector<std::vector<int>>& kept) {
+  const int n = last + 1;
+  const std::vector<int> class_of = element_classes(graph, n);
+  std::vector<std::vector<char>> unstable(n);
+  for (int v = 0; v < n; ++v) {
+    const Node& node = graph.nodes[v];
+    const bool lost = kept[v].size() < static_cast<std::size_t>(node.shape.size());
+    if (!lost || !std::holds_alternative<Relu>(node.op) || class_of[v] == class_of[last]) continue;
+    std::vector<char>& some = unstable[class_of[v]];
+    some.resize(node.shape.size(), 0);
+    const int u = node.inputs[0];
+    for (int j : kept[v]) {
+      if (bounds.lo[u][j] < 0 && bounds.hi[u][j] > 0) some[j] = 1;
+    }
+  }
+  std::vector<int> sloped(n, 0);
+  for (int v = 0; v < n; ++v) {
+    const std::vector<char>& some = unstable[class_of[v]];
+    if (some.empty()) continue;
+    const auto end =
+        std::stable_partition(kept[v].begin(), kept[v].end(), [&](int j) { return some[j] != 0; });
+    const auto count = static_cast<int>(end - kept[v].begin());
+    const int rounded = std::max(1, (count + kGranule - 1) / kGranule) * kGranule;
+    sloped[v] = std::min(rounded, static_cast<int>(kept[v].size()));
+  }
+  return sloped;
+}
+
 /// place[j]: where element j stands among those kept, or -1.
 std::vector<int> places(const std::vector<int>& kept, int size) {
   std::vector<int> place(size, -1);
@@ -280,13 +312,17 @@ std::optional<Reduced> outline(const Graph& graph, const Bounds& bounds, int las
                                const std::vector<int>& asked) {
   auto kept = elements_kept(graph, bounds, last, asked, false, kGranule);
   if (!smaller(graph, kept)) return std::nullopt;
-  return rewritten(graph, std::move(kept), false);
+  std::vector<int> sloped = unstable_first(graph, bounds, last, kept);
+  Reduced reduced = rewritten(graph, std::move(kept), false);
+  reduced.sloped = std::move(sloped);
+  return reduced;
 }
 
 template <class T>
 Lines<T> select_lines(const Reduced& reduced, int v, const Lines<T>& from) {
   Lines<T> to;
   to.size = static_cast<int>(reduced.kept[v].size());
+  if (!reduced.sloped.empty()) to.sloped = reduced.sloped[v];
   to.relu = from.relu;
   to.floor = from.floor;
   to.sl = reduced.select(v, from.sl);

@@ -13,8 +13,10 @@ namespace coronet::bound {
 /// A graph with the nodes of another one, some of them with fewer elements.
 struct Reduced {
   Graph graph;
-  std::vector<std::vector<int>>
-      kept;  ///< [nodes] which elements of the original node remain, ascending
+  /// [nodes] which elements of the original node remain; ascending, but for an outline()
+  std::vector<std::vector<int>> kept;
+  /// [nodes] only the first so many of a ReLU's elements may be unstable; 0: any of them
+  std::vector<int> sloped;
 
   /// values of [size of the original node] -> those that remain
   template <class Vector>
@@ -40,7 +42,8 @@ std::optional<Reduced> thin_out(const Graph& graph, const Bounds& bounds, int la
 
 /// Nodes 0 .. last without dead neurons, where dense layers alone read and make them, and of node
 /// `last` the elements `asked`; its dense layers have no weights: whoever holds those picks from
-/// them by `kept`. Nothing, where less than a tenth of the weights would go.
+/// them by `kept`. Some dead neurons stay, so that sizes are round; where some left, unstable
+/// neurons come first. Nothing, where less than a tenth of the weights would go.
 std::optional<Reduced> outline(const Graph& graph, const Bounds& bounds, int last,
                                const std::vector<int>& asked);
 

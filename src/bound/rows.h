@@ -32,11 +32,12 @@ struct Rows {
   std::vector<int> id;          ///< [count] the caller's name of each row
   Array<T> rate;  ///< [count] factor of the learning rate of the row's alpha, or empty: 1
 
-  /// Optimised lower slopes of one elementwise node and Adam's moments: [count, extent]; empty: the
-  /// lines' own slopes.
+  /// Optimised lower slopes of one elementwise node and Adam's moments: [count, extent], or of the
+  /// first `width` neurons only; empty: the lines' own slopes.
   struct Alpha {
     Array<T> value;
     Array<Moment> m, v;
+    std::size_t width = 0;  ///< numbers of a row, where it has fewer than the extent; else 0
   };
   std::vector<Alpha> alpha;                            ///< [nodes] or empty
   std::vector<typename D::template Splits<T>> splits;  ///< [nodes] or empty

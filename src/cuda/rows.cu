@@ -6,20 +6,39 @@ namespace coronet::cuda {
 
 namespace {
 
+/// The lower slopes of rows: their own, of the first `width` elements (rows of a window have them
+/// all), and else their lines'.
+template <class T>
+struct SlopesOf {
+  const T* own;  // null: the lines' everywhere
+  std::size_t width;
+  const T* lines;
+  SlopesOf(const T* alpha, const Lines<T>& of, const Geometry& out)
+      : own(alpha), width(out.whole && of.sloped > 0 ? of.sloped : out.size()), lines(of.sl) {}
+  bool wide() const { return aligned({own, lines}) && width % 4 == 0; }
+  __device__ __forceinline__ bool has(const Place& at) const {
+    return own != nullptr && static_cast<std::size_t>(at.e) < width;
+  }
+  template <int V>
+  __device__ __forceinline__ Pack<T, V> get(const Place& at) const {
+    return has(at) ? load<V>(own + at.row * width + at.e)
+                   : load_shared<V>(lines + at.domain + at.node);
+  }
+};
+
 template <class T, bool kAdd>
 struct PullRelu {
   using Number = T;
-  const T *a, *alpha, *su, *tu;
+  const T *a, *su, *tu;
   T* u;
   std::size_t out, in;
-  bool own;     // alpha is of rows, not of domains
+  SlopesOf<T> lower_of;
   bool zeroes;  // gaps of a lie at the same place in u, and are to become zero
-  bool wide() const { return aligned({a, alpha, su, tu, u}); }
+  bool wide() const { return aligned({a, su, tu, u}) && lower_of.wide(); }
   template <int V>
   __device__ __forceinline__ T run(const Place& at) const {
     const auto av = load<V>(a + at.row * out + at.e);
-    const auto lower =
-        own ? load<V>(alpha + at.row * out + at.e) : load_shared<V>(alpha + at.domain + at.node);
+    const auto lower = lower_of.template get<V>(at);
     const auto upper = load_shared<V>(su + at.domain + at.node);
     const auto t = load_shared<V>(tu + at.domain + at.node);
     T* const to = u + at.row * in + at.other;
@@ -77,17 +96,17 @@ struct PullLine {
 template <class T>
 struct PushRelu {
   using Number = T;
-  const T *a, *z, *alpha, *su, *tu;
+  const T *a, *z, *su, *tu;
   T* to;
   std::size_t out, in;
-  bool own;
-  bool wide() const { return aligned({a, z, alpha, su, tu, to}); }
+  SlopesOf<T> lower_of;
+  bool wide() const { return aligned({a, z, su, tu, to}) && lower_of.wide(); }
   template <int V>
   __device__ __forceinline__ T run(const Place& at) const {
     const std::size_t e = at.row * out + at.e;
     const auto av = load<V>(a + e);
     const auto zv = load<V>(z + at.row * in + at.other);
-    const auto lower = own ? load<V>(alpha + e) : load_shared<V>(alpha + at.domain + at.node);
+    const auto lower = lower_of.template get<V>(at);
     const auto upper = load_shared<V>(su + at.domain + at.node);
     const auto t = load_shared<V>(tu + at.domain + at.node);
     Pack<T, V> result;
@@ -110,18 +129,43 @@ struct PushReluAdam {
   const T *su, *tu, *free;
   T* to;
   std::size_t out, in;
+  SlopesOf<T> lower_of;
   T floor;
   kernels::AdamStep<T> step;
   const T* rate;
-  bool wide() const { return aligned({a, z, alpha, m, v, su, tu, free, to}); }
+  bool wide() const { return aligned({a, z, m, v, su, tu, free, to}) && lower_of.wide(); }
+  /// No slope is stepped here: the lines are those of a stable neuron, and z often stays as it is.
+  template <int V>
+  __device__ __forceinline__ void pass(const Place& at) const {
+    const auto lower = load_shared<V>(lower_of.lines + at.domain + at.node);
+    const auto upper = load_shared<V>(su + at.domain + at.node);
+    const auto t = load_shared<V>(tu + at.domain + at.node);
+    bool same = z == to;
+#pragma unroll
+    for (int i = 0; i < V; ++i) same = same && lower.x[i] == 1 && upper.x[i] == 1 && t.x[i] == 0;
+    if (same) return;
+    const auto av = load<V>(a + at.row * out + at.e);
+    const auto zv = load<V>(z + at.row * in + at.other);
+    Pack<T, V> result;
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      result.x[i] = kernels::pushed_relu(av.x[i], zv.x[i], lower.x[i], upper.x[i], t.x[i]);
+    }
+    store<V>(to + at.row * out + at.e, result);
+  }
   template <int V>
   __device__ __forceinline__ T run(const Place& at) const {
+    if (!lower_of.has(at)) {
+      pass<V>(at);
+      return 0;
+    }
     const std::size_t e = at.row * out + at.e;
+    const std::size_t own = at.row * lower_of.width + at.e;
     const auto av = load<V>(a + e);
     const auto zv = load<V>(z + at.row * in + at.other);
-    auto lower = load<V>(alpha + e);
-    auto mv = load<V>(m + e);
-    auto vv = load<V>(v + e);
+    auto lower = load<V>(alpha + own);
+    auto mv = load<V>(m + own);
+    auto vv = load<V>(v + own);
     const auto upper = load_shared<V>(su + at.domain + at.node);
     const auto t = load_shared<V>(tu + at.domain + at.node);
     const auto f = load_shared<V>(free + at.domain + at.node);
@@ -138,9 +182,9 @@ struct PushReluAdam {
       mv.x[i] = kernels::narrowed(static_cast<float>(first));
       vv.x[i] = kernels::narrowed(static_cast<float>(second));
     }
-    store<V>(m + e, mv);
-    store<V>(v + e, vv);
-    store<V>(alpha + e, lower);
+    store<V>(m + own, mv);
+    store<V>(v + own, vv);
+    store<V>(alpha + own, lower);
     store<V>(to + e, result);
     return 0;
   }
@@ -326,12 +370,11 @@ void pull_lines(Device& device, const Rows& rows, const Lines<T>& lines, const T
     sum_over_rows(device, op, rows, out, in, AddTo{bias}, "launch of pull_lines");
   };
   if (lines.relu) {
-    const bool own = alpha != nullptr;
-    const T* const lower = own ? alpha : lines.sl;
+    const SlopesOf<T> lower(alpha, lines, out);
     if (add) {
-      run(PullRelu<T, true>{a, lower, lines.su, lines.tu, u, m, n, own, zeroes});
+      run(PullRelu<T, true>{a, lines.su, lines.tu, u, m, n, lower, zeroes});
     } else {
-      run(PullRelu<T, false>{a, lower, lines.su, lines.tu, u, m, n, own, zeroes});
+      run(PullRelu<T, false>{a, lines.su, lines.tu, u, m, n, lower, zeroes});
     }
   } else if (add) {
     run(PullLine<T, true>{a, lines.sl, lines.tl, lines.su, lines.tu, u, m, n, zeroes});
@@ -351,12 +394,14 @@ void push_lines(Device& device, const Rows& rows, const Lines<T>& lines, const S
   };
   if (!lines.relu) {
     run(PushLine<T>{a, z, lines.sl, lines.tl, lines.su, lines.tu, to, m, n});
-  } else if (alpha.value != nullptr && step != nullptr) {
+    return;
+  }
+  const SlopesOf<T> lower(alpha.value, lines, out);
+  if (alpha.value != nullptr && step != nullptr) {
     run(PushReluAdam<T>{a, z, alpha.value, alpha.m, alpha.v, lines.su, lines.tu, lines.free, to, m,
-                        n, lines.floor, *step, alpha.rate});
+                        n, lower, lines.floor, *step, alpha.rate});
   } else {
-    const bool own = alpha.value != nullptr;
-    run(PushRelu<T>{a, z, own ? alpha.value : lines.sl, lines.su, lines.tu, to, m, n, own});
+    run(PushRelu<T>{a, z, lines.su, lines.tu, to, m, n, lower});
   }
 }
 

@@ -23,9 +23,12 @@ struct Lines {
   const T* su = nullptr;
   const T* tu = nullptr;
   const T* free = nullptr;  ///< read by steps and scores only
+  /// Own slopes of a whole row are of the first so many neurons, and all others have the lines of
+  /// a stable one; 0: of all neurons.
+  int sloped = 0;
 };
 
-/// Lower slopes of each row and their moments: [count][extent].
+/// Lower slopes of each row and their moments: [count][extent], or [count][sloped] of the lines.
 template <class T>
 struct Slopes {
   T* value = nullptr;  ///< null: the lines' own

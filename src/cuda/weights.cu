@@ -16,25 +16,16 @@ int length(const List& list, int all) { return list ? static_cast<int>(list->siz
 
 bool same(const List& a, const List& b) { return a == b || (a && b && *a == *b); }
 
-bool contains(const List& whole, const List& part) {
-  return !whole ||
-         (part && std::includes(whole->begin(), whole->end(), part->begin(), part->end()));
-}
-
-/// Where the entries of `part` stand among those of `whole`.
+/// Where the entries of `part` stand among those of `whole`; empty where some are missing.
 std::vector<int> places(const List& whole, const List& part, int all) {
+  std::vector<int> place(all, -1);
+  for (int i = 0; i < length(whole, all); ++i) place[whole ? (*whole)[i] : i] = i;
   std::vector<int> to;
   to.reserve(length(part, all));
-  if (part && whole) {
-    auto at = whole->begin();
-    for (const int i : *part) {
-      at = std::lower_bound(at, whole->end(), i);
-      to.push_back(static_cast<int>(at - whole->begin()));
-    }
-  } else if (part) {
-    to = *part;
-  } else {
-    for (int i = 0; i < all; ++i) to.push_back(i);
+  for (int i = 0; i < length(part, all); ++i) {
+    const int at = place[part ? (*part)[i] : i];
+    if (at < 0) return {};
+    to.push_back(at);
   }
   return to;
 }
@@ -104,21 +95,17 @@ void send_rows(Device& device, int count, int cols, const Row& row, T* to, Worke
 
 }  // namespace
 
-Weights DenseWeight::picked(const Part& part) const {
-  const int rows = length(part.rows, rows_);
-  const int cols = length(part.cols, cols_);
+Weights DenseWeight::picked(const std::vector<int>& rows, const std::vector<int>& cols) const {
   const int from_cols = length(part_.cols, cols_);
-  const auto row = device_.upload(places(part_.rows, part.rows, rows_), Tensor::kWorkspace,
-                                  "the rows of a weight");
-  const auto col = device_.upload(places(part_.cols, part.cols, cols_), Tensor::kWorkspace,
-                                  "the columns of a weight");
-  const std::size_t size = static_cast<std::size_t>(rows) * cols;
+  const auto row = device_.upload(rows, Tensor::kWorkspace, "the rows of a weight");
+  const auto col = device_.upload(cols, Tensor::kWorkspace, "the columns of a weight");
   Weights to;
   const auto run = [&](const auto& from, auto& target) {
     if (from.empty()) return;
     using T = std::remove_pointer_t<decltype(from.data())>;
-    target = device_.take<T>(size, Tensor::kWeights, name_.c_str());
-    pick(device_, from.data(), from_cols, rows, row.data(), cols, col.data(), target.data());
+    target = device_.take<T>(rows.size() * cols.size(), Tensor::kWeights, name_.c_str());
+    pick(device_, from.data(), from_cols, static_cast<int>(rows.size()), row.data(),
+         static_cast<int>(cols.size()), col.data(), target.data());
   };
   run(held_.f, to.f);
   run(held_.d, to.d);
@@ -189,10 +176,14 @@ void DenseWeight::load(const Part& part, std::size_t reserve) {
     const Arena& arena = device_.arena();
     return arena.now().total + bytes(part) + reserve <= arena.limit();
   };
-  const bool there =
-      !held_.f.empty() && contains(part_.rows, part.rows) && contains(part_.cols, part.cols);
-  if (there && fits()) {
-    held_ = picked(part);
+  std::vector<int> rows;
+  std::vector<int> cols;
+  if (!held_.f.empty()) {
+    rows = places(part_.rows, part.rows, rows_);
+    cols = places(part_.cols, part.cols, cols_);
+  }
+  if (!rows.empty() && !cols.empty() && fits()) {
+    held_ = picked(rows, cols);
   } else {
     held_ = {};  // first: what was held is of no more use
     if (fits()) held_ = uploaded(part);

@@ -12,7 +12,7 @@
 
 namespace coronet::cuda {
 
-/// These rows and columns of a weight, ascending; null: all of them.
+/// These rows and columns of a weight, each once, in this order; null: all of them in their own.
 struct Part {
   std::shared_ptr<const std::vector<int>> rows;
   std::shared_ptr<const std::vector<int>> cols;
@@ -51,7 +51,7 @@ class DenseWeight final : public RowSource {
   void read(int first, int count, double* to) override;
 
  private:
-  [[nodiscard]] Weights picked(const Part& part) const;
+  [[nodiscard]] Weights picked(const std::vector<int>& rows, const std::vector<int>& cols) const;
   [[nodiscard]] Weights uploaded(const Part& part);
   [[nodiscard]] std::size_t bytes(const Part& part) const;
   template <class T>

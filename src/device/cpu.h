@@ -38,6 +38,7 @@ struct LinesAt {
   const T* tu = nullptr;
   const T* free = nullptr;
   int size = 0;
+  int sloped = 0;  ///< the first so many have slopes in a row's own; 0: all (on the CPU always)
   bool relu = false;
   T floor = 0;
 };

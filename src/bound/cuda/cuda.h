@@ -77,7 +77,8 @@ class Cuda {
   /// As the kernels take them.
   template <class T>
   static cuda::Lines<T> lines_of(const device::LinesAt<T>& lines) {
-    return {lines.relu, lines.floor, lines.sl, lines.tl, lines.su, lines.tu, lines.free};
+    return {lines.relu, lines.floor, lines.sl,   lines.tl,
+            lines.su,   lines.tu,    lines.free, lines.sloped};
   }
 
   template <class T>
@@ -163,7 +164,9 @@ class Cuda {
   template <class T>
   void start_slopes(const device::RowSet& rows, const int* domain, const device::LinesAt<T>& lines,
                     const device::Extent& e, T* slopes) const {
-    cuda::spread(*device_, rows_of(rows, domain), geometry(e), lines.sl, slopes);
+    const bool some = e.whole && lines.sloped > 0;
+    cuda::spread(*device_, rows_of(rows, domain),
+                 some ? cuda::whole({1, 1, lines.sloped}) : geometry(e), lines.sl, slopes);
   }
   template <class T>
   void concretize(const device::RowSet& rows, const int* domain, const T* a,

@@ -9,7 +9,7 @@ namespace coronet::bound {
 
 namespace {
 
-/// The elements that remain of a node; null where all do.
+/// The elements that remain of a node; null where all do (their order is their own then).
 std::shared_ptr<const std::vector<int>> remaining(const std::vector<int>& kept, int size) {
   if (kept.size() == static_cast<std::size_t>(size)) return nullptr;
   return std::make_shared<const std::vector<int>>(kept);

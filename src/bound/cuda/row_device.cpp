@@ -50,8 +50,9 @@ class CudaRows final : public RowDevice {
                   patches,
                   settings.iterations > 0 && optimises(plan, root)};
     const int total = list.count(host_.size(list.node));
-    const std::size_t row = row_bytes(plan, sizeof(float), job.optimise, sizeof(kernels::Moment));
-    const std::size_t row64 = row_bytes(plan, sizeof(double), false, 0);
+    const std::size_t slopes = job.optimise ? slopes_of(plan, job.scene.relax32) : 0;
+    const std::size_t row = row_bytes(plan, sizeof(float), slopes, sizeof(kernels::Moment));
+    const std::size_t row64 = row_bytes(plan, sizeof(double), 0, 0);
     networks.load(plan, kLeastRows * std::max(row, row64) + kPassing);
     RowBounds result;
     result.bound.assign(total, -HUGE_VAL);
@@ -143,12 +144,12 @@ class CudaRows final : public RowDevice {
     space32_.clear();
     if (job.settings.keep_alpha) keep_slopes(job, found, first, last, result);
     // Beside the slopes that were found, which are there in double too, chunks are smaller.
-    const int at_once = rows_for(row_bytes(job.plan, sizeof(double), false, 0), last - first,
+    const int at_once = rows_for(row_bytes(job.plan, sizeof(double), 0, 0), last - first,
                                  job.optimise ? chunk_bytes_ / 2 : chunk_bytes_);
     for (int at = first; at < last; at += at_once) {
       const int end = std::min(last, at + at_once);
       Rows<double, Cuda> rows = on_device(state, make_rows(net64, job.list, at, end, job.patches));
-      if (job.optimise) take_slopes(state, job.plan, found, at - first, rows);
+      if (job.optimise) take_slopes(state, job.plan, job.scene.relax64, found, at - first, rows);
       settle(net64, job.scene.relax64, job.scene.magnitude, job.plan, rows, space64_,
              result.bound.data() + at);
     }
@@ -161,7 +162,7 @@ class CudaRows final : public RowDevice {
     for (int v : job.plan.elementwise) {
       const Lines<float>& lines = job.root.relax32.lines[v];
       if (!lines.relu) continue;
-      const std::size_t n = job.plan.extent[v].size();
+      const std::size_t n = job.scene.relax32.lines[v].slopes(job.plan.extent[v]);
       const std::size_t whole = result.alpha[v].size() / result.bound.size();
       float* to = result.alpha[v].data() + first * whole;
       if (job.optimise && job.reduced == nullptr) {
