@@ -1,37 +1,52 @@
 #include "bound/accelerator.h"
 
 #include "base/error.h"
+#include "graph/products.h"
 #ifdef CORONET_HAS_CUDA
 #include "bound/cuda/open.h"
-#include "graph/products.h"
 #endif
 
 namespace coronet::bound {
 
-#ifdef CORONET_HAS_CUDA
 namespace {
 
 /// From so many weights on (those of a convolution counted at each of its pixels), a GPU bounds
 /// rows sooner than two cores, its start included.
 constexpr std::size_t kWorthIt = 3'000'000;
 
-}  // namespace
+/// A search that lasted for so many seconds goes on for long enough to repay the start of a device.
+constexpr double kRepays = 1.0;
 
-std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph) {
-  if (options.device == "cpu") return nullptr;
-  if (options.device == "auto") {
-    if (products(graph) < kWorthIt || cuda_devices() == 0) return nullptr;
-    return open_cuda(0, options);
-  }
+#ifdef CORONET_HAS_CUDA
+/// Null where there is none.
+std::unique_ptr<Accelerator> open_first(const Options& options) {
+  return cuda_devices() == 0 ? nullptr : open_cuda(0, options);
+}
+std::unique_ptr<Accelerator> open_named(const Options& options) {
   return open_cuda(cuda_ordinal(options.device), options);
 }
 #else
-std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph&) {
-  if (options.device == "cpu" || options.device == "auto") return nullptr;
+std::unique_ptr<Accelerator> open_first(const Options&) { return nullptr; }
+std::unique_ptr<Accelerator> open_named(const Options& options) {
   throw Error(ErrorKind::kBadInput, "--device " + options.device +
                                         ": this build has no CUDA; use cpu, or build with "
                                         "-DCORONET_CUDA=ON");
 }
 #endif
+
+}  // namespace
+
+std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph) {
+  if (options.device == "cpu") return nullptr;
+  if (options.device != "auto") return open_named(options);
+  return products(graph) < kWorthIt ? nullptr : open_first(options);
+}
+
+bool LateAccelerator::reconsider(double searched) {
+  if (accelerator_ || tried_ || options_.device != "auto" || searched < kRepays) return false;
+  tried_ = true;
+  accelerator_ = open_first(options_);
+  return accelerator_ != nullptr;
+}
 
 }  // namespace coronet::bound

@@ -46,4 +46,21 @@ class Accelerator {
 /// name that is none or a device that is not there, and what this build was not made for.
 std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph);
 
+/// The device of a search: opened at once where open_accelerator() does, and with "auto" for any
+/// other network too once the search has lasted for long enough to repay the start.
+class LateAccelerator {
+ public:
+  LateAccelerator(const Options& options, const Graph& graph)
+      : options_(options), accelerator_(open_accelerator(options, graph)) {}
+  /// Null: the CPU alone.
+  [[nodiscard]] Accelerator* get() const { return accelerator_.get(); }
+  /// True where the device was opened by this call. `searched`: seconds.
+  bool reconsider(double searched);
+
+ private:
+  const Options& options_;
+  std::unique_ptr<Accelerator> accelerator_;
+  bool tried_ = false;
+};
+
 }  // namespace coronet::bound

@@ -94,6 +94,7 @@ void BoxSearch::split_neurons(const Deadline& until) {
   double share = 1;  // of the time so far, for the next turn of branch and bound
   while (!over() && !until.passed()) {
     const double began = elapsed_seconds();
+    if (run_.accelerator.reconsider(began - began_)) engine_->attach(*run_.accelerator.get());
     const double turn =
         refining ? share * std::max(run_.options.least_turn, began - began_) : HUGE_VAL;
     const double before = tree_.remaining();
@@ -178,7 +179,7 @@ bool BoxSearch::shrink() {
   auto shrunk = std::make_unique<Shrunk>();
   shrunk->reduced = std::move(*reduced);
   shrunk->engine = std::make_unique<Prepared>(shrunk->reduced.graph, run_.options, run_.workers,
-                                              run_.deadline, run_.tracer, run_.accelerator);
+                                              run_.deadline, run_.tracer, run_.accelerator.get());
   engine_ = shrunk->engine.get();
   root_ = restate(engine_->context, shrunk->reduced.select(root_.bounds));
   for (BranchStart& s : start_) {

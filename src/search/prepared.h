@@ -25,8 +25,12 @@ struct Prepared {
       : net32(graph, kPackBytes),
         net64(graph, kPackBytes),
         context(net32, net64, options, workers, deadline, tracer) {
-    if (accelerator == nullptr) return;
-    device = accelerator->prepare(net64, workers);
+    if (accelerator != nullptr) attach(*accelerator);
+  }
+
+  /// From now on large batches are bounded there.
+  void attach(bound::Accelerator& accelerator) {
+    device = accelerator.prepare(net64, context.workers);
     context.device = device.get();
   }
 };

@@ -17,8 +17,8 @@ struct Run {
   Tracer& tracer;
   Workers& workers;
   const Deadline& deadline;
-  bound::Accelerator* accelerator;  ///< null: the CPU alone
-  Prepared& whole;                  ///< the graph as it was given
+  bound::LateAccelerator& accelerator;
+  Prepared& whole;  ///< the graph as it was given
   Oracle& oracle;
   std::vector<GraphBox> boxes;
   std::size_t memory = 0;  ///< bytes that the process may use

@@ -28,11 +28,11 @@ class Verification {
         property_(property),
         workers_(options.threads),
         deadline_(options.timeout > 0 ? options.timeout : HUGE_VAL),
-        accelerator_(bound::open_accelerator(options, graph)),
+        accelerator_(options, graph),
         whole_(graph, options, workers_, deadline_, tracer, accelerator_.get()),
         oracle_(graph, property, evaluate),
-        run_{options, tracer, workers_, deadline_, accelerator_.get(), whole_, oracle_,
-             {},      0,      {},       {},        elapsed_seconds()} {
+        run_{options, tracer, workers_, deadline_, accelerator_, whole_,
+             oracle_, {},     0,        {},        {},           elapsed_seconds()} {
     run_.memory = options.memory_gib > 0 ? static_cast<std::size_t>(options.memory_gib * 0x1p30)
                                          : machine_memory_bytes() / 5 * 4;
   }
@@ -110,8 +110,8 @@ class Verification {
     for (double b : run_.best_attack) result.best_attack = std::min(result.best_attack, b);
     result.memory["weights"] = whole_.net32.bytes() + whole_.net64.bytes();
     result.memory["resident"] = peak_resident_bytes();
-    if (accelerator_) {
-      for (const auto& [tensor, bytes] : accelerator_->memory())
+    if (accelerator_.get() != nullptr) {
+      for (const auto& [tensor, bytes] : accelerator_.get()->memory())
         result.memory["device " + tensor] = bytes;
     }
     if (auto point = oracle_.best()) {
@@ -139,7 +139,7 @@ class Verification {
   const Property& property_;
   Workers workers_;
   Deadline deadline_;
-  std::unique_ptr<bound::Accelerator> accelerator_;
+  bound::LateAccelerator accelerator_;
   Prepared whole_;
   Oracle oracle_;
   Run run_;
