@@ -12,14 +12,13 @@
 namespace coronet::bound {
 
 /// One network on an accelerator, ready to bound rows.
-class RowDevice {
+class RowDevice : public RowBounder {
  public:
-  virtual ~RowDevice() = default;
-  /// As bound_rows() of optimise.h: alpha optimised in float32 and in what precision the options
-  /// choose, the bound that counts pulled in double, less its rounding. Errors: kOutOfMemory,
-  /// naming the tensor and its bytes, where not even the smallest chunk fits.
+  /// As bound_rows_here() of optimise.h: alpha optimised in float32 and in what precision the
+  /// options choose, the bound that counts pulled in double, less its rounding. Errors:
+  /// kOutOfMemory, naming the tensor and its bytes, where not even the smallest chunk fits.
   virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
-                          const Deadline& deadline) = 0;
+                          const Deadline& deadline) override = 0;
   /// The network whose apply() and apply_abs() (affine.h) run on the device; for one thread at a
   /// time.
   [[nodiscard]] virtual const Network<double>& columns() const = 0;

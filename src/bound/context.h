@@ -12,6 +12,7 @@
 
 namespace coronet::bound {
 
+class RowBounder;
 class RowDevice;
 
 struct Context {
@@ -23,7 +24,8 @@ struct Context {
   Tracer& tracer;
   std::vector<Workspace<float>> space32;  ///< one for each worker
   std::vector<Workspace<double>> space64;
-  RowDevice* device = nullptr;  ///< bounds rows in place of the workers, if there is one
+  RowBounder* rows = nullptr;   ///< bounds rows in place of the workers, if there is one
+  RowDevice* device = nullptr;  ///< a device beside the CPU, if there is one
 
   Context(const Network<float>& n32, const Network<double>& n64, const Options& o, Workers& w,
           const Deadline& d, Tracer& t)
