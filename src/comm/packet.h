@@ -34,8 +34,9 @@ class Writer {
 
  private:
   void append(const void* from, std::size_t count) {
-    const auto* first = static_cast<const std::byte*>(from);
-    bytes_.insert(bytes_.end(), first, first + count);
+    if (count == 0) return;
+    bytes_.resize(bytes_.size() + count);
+    std::memcpy(bytes_.data() + bytes_.size() - count, from, count);
   }
   Bytes bytes_;
 };

@@ -2,11 +2,11 @@
 
 #include <exception>
 #include <mutex>
-#include <new>
 #include <thread>
 #include <utility>
 
 #include "comm/inbox.h"
+#include "comm/run_as.h"
 
 namespace coronet::comm {
 
@@ -55,34 +55,19 @@ std::vector<std::unique_ptr<Channel>> thread_channels(int count) {
   return channels;
 }
 
-std::unique_ptr<Channel> alone() { return std::move(thread_channels(1).front()); }
-
 void run_threads(std::vector<std::unique_ptr<Channel>> channels,
                  const std::function<void(Channel&)>& f) {
   std::mutex mutex;
   std::exception_ptr first;
   const auto run = [&](int rank) {
-    Channel& channel = *channels[rank];
     try {
-      f(channel);
+      run_as(*channels[rank], f);
     } catch (...) {
-      const std::exception_ptr error = std::current_exception();
-      {
-        const std::lock_guard lock(mutex);
-        if (!first || rank == 0) first = error;
-      }
-      try {
-        throw;
-      } catch (const Error& e) {
-        channel.fail(e.kind(), e.what());
-      } catch (const std::bad_alloc&) {
-        channel.fail(ErrorKind::kOutOfMemory, "an allocation failed");
-      } catch (const std::exception& e) {
-        channel.fail(ErrorKind::kInternal, e.what());
-      }
+      const std::lock_guard lock(mutex);
+      if (!first || rank == 0) first = std::current_exception();
     }
-    channels[rank]
-        .reset();  // in its own thread: leaving waits for the others to leave, for a while
+    // In its own thread: leaving waits for the others to leave, for a while.
+    channels[rank].reset();
   };
   std::vector<std::thread> threads;
   try {

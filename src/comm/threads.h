@@ -11,11 +11,8 @@
 namespace coronet::comm {
 
 /// The ends of `count` ranks in this process, at least 1; each for the thread that is that rank.
-/// They may outlive each other.
+/// They may outlive each other. One rank alone is a run as well.
 std::vector<std::unique_ptr<Channel>> thread_channels(int count);
-
-/// The one rank of a run that has no others.
-std::unique_ptr<Channel> alone();
 
 /// Runs f(channel) as every rank at once, rank 0 in the calling thread, and returns when all have
 /// ended. What a rank throws fails them all; the first such exception is rethrown here, unless
