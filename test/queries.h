@@ -47,6 +47,8 @@ struct How {
   double seconds = 10;
   int threads = 1;
   double least_turn = 0.1;  ///< 0: refinements come at once
+  std::string device = "auto";
+  bool refine = true;
 };
 
 inline Result run(const Graph& graph, const Property& property, const How& how) {
@@ -57,6 +59,8 @@ inline Result run(const Graph& graph, const Property& property, const How& how) 
   options.method = how.method;
   options.attack = how.attack;
   options.least_turn = how.least_turn;
+  options.device = how.device;
+  options.refine = how.refine;
   options.iterations = 10;
   options.spec_iterations = 10;
   Tracer tracer;

@@ -80,7 +80,7 @@ inline RankResult bound_all(const RankCase& c, RankEngine& engine, bound::Ranks*
   std::unique_ptr<bound::RowBounder> dealt;
   if (ranks != nullptr) {
     dealt = ranks->whole(context);
-    context.rows = dealt.get();
+    context.ranks = dealt.get();
   }
   bound::RootSettings settings;
   settings.method = c.method;
@@ -96,7 +96,7 @@ inline RankResult bound_all(const RankCase& c, RankEngine& engine, bound::Ranks*
     std::unique_ptr<bound::RowBounder> its_dealt;
     if (ranks != nullptr) {
       its_dealt = ranks->reduced(*dealt, root.bounds, its);
-      its.rows = its_dealt.get();
+      its.ranks = its_dealt.get();
     }
     const bound::Root again = restate(its, reduced->select(root.bounds));
     result.after_reduce = bound_outputs(its, again, false).bound;

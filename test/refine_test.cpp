@@ -238,15 +238,15 @@ TEST(Tree, RemainingAndRenumbering) {
     tree.open.push_back(std::move(d));
   }
   EXPECT_DOUBLE_EQ(tree.remaining(), 1.5);
-  EXPECT_FALSE(tree.refuted(0));
-  EXPECT_FALSE(tree.refuted(1));  // undecided
+  EXPECT_FALSE(tree.refuted()[0]);
+  EXPECT_FALSE(tree.refuted()[1]);  // undecided
   tree.keep_clauses({0, 1, 1});
   EXPECT_EQ(tree.open.size(), 2U);
   EXPECT_EQ(tree.open[0].objective, 1);
   EXPECT_EQ(tree.undecided, (std::vector<char>{1, 0}));
   tree.open.clear();
-  EXPECT_FALSE(tree.refuted(0));
-  EXPECT_TRUE(tree.refuted(1));
+  EXPECT_FALSE(tree.refuted()[0]);
+  EXPECT_TRUE(tree.refuted()[1]);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ class Settings:
     build: pathlib.Path      # folder of the binaries
     out: pathlib.Path        # where results and made files go
     threads: int
+    device: str              # of throughput; "": the CPU
     jobs: int                # verifications at a time
     known: bool              # only instances with a published answer
     quick: bool

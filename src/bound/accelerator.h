@@ -6,24 +6,28 @@
 #include <memory>
 #include <string>
 
+#include "bound/domain_rows.h"
 #include "bound/optimise.h"
 #include "bound/swarm.h"
 
 namespace coronet::bound {
 
 /// One network on an accelerator, ready to bound rows.
-class RowDevice : public RowBounder {
+class RowDevice {
  public:
-  /// As bound_rows_here() of optimise.h: alpha optimised in float32 and in what precision the
-  /// options choose, the bound that counts pulled in double, less its rounding. Errors:
-  /// kOutOfMemory, naming the tensor and its bytes, where not even the smallest chunk fits.
+  virtual ~RowDevice() = default;
+  /// As bound_rows() of optimise.h: alpha optimised in float32 and in what precision the options
+  /// choose, the bound that counts pulled in double, less its rounding. Errors: kOutOfMemory,
+  /// naming the tensor and its bytes, where not even the smallest chunk fits.
   virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
-                          const Deadline& deadline) override = 0;
+                          const Deadline& deadline) = 0;
   /// The network whose apply() and apply_abs() (affine.h) run on the device; for one thread at a
   /// time.
   [[nodiscard]] virtual const Network<double>& columns() const = 0;
   /// Points on the device, whose values are formed in float32; refers to the boxes and to this.
   virtual std::unique_ptr<Swarm> swarm(const Boxes& boxes) = 0;
+  /// What bounds the domains of one search over this network.
+  virtual std::unique_ptr<DomainRows> domains(const DomainSpace& space) = 0;
 };
 
 /// One device, for as long as a run lasts.

@@ -1,6 +1,7 @@
 // What every computation of bounds needs to run: networks, workers, their buffers, the clock.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "base/options.h"
@@ -9,6 +10,7 @@
 #include "base/resources.h"
 #include "bound/network.h"
 #include "bound/workspace.h"
+#include "graph/products.h"
 
 namespace coronet::bound {
 
@@ -24,8 +26,12 @@ struct Context {
   Tracer& tracer;
   std::vector<Workspace<float>> space32;  ///< one for each worker
   std::vector<Workspace<double>> space64;
-  RowBounder* rows = nullptr;   ///< bounds rows in place of the workers, if there is one
-  RowDevice* device = nullptr;  ///< a device beside the CPU, if there is one
+  RowBounder* ranks = nullptr;  ///< deals rows over all ranks, if there are several
+  RowDevice* device = nullptr;  ///< bounds rows in place of the workers, if there is one
+  /// From so many products on for each worker that would have rows (so many of them at least), the
+  /// device is sooner: with less, its kernels are shorter than their launches.
+  double device_products = 1.5e7;
+  static constexpr int kRowsOfAWorker = 8;
 
   Context(const Network<float>& n32, const Network<double>& n64, const Options& o, Workers& w,
           const Deadline& d, Tracer& t)
@@ -37,6 +43,14 @@ struct Context {
         tracer(t),
         space32(w.size()),
         space64(w.size()) {}
+
+  /// Is the device to bound a batch of so many rows over this node?
+  [[nodiscard]] bool for_device(int rows, int node) const {
+    if (device == nullptr) return false;
+    const int busy = std::clamp(rows / kRowsOfAWorker, 1, workers.size());
+    return static_cast<double>(rows) * static_cast<double>(products(net32.graph(), node)) >=
+           device_products * busy;
+  }
 };
 
 }  // namespace coronet::bound

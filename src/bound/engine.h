@@ -73,8 +73,9 @@ class Pass {
   void push(Rows<T, D>& rows, const Step<T>* step,
             typename D::template Array<T>* start_value = nullptr);
 
-  /// A of row r at the output of elementwise node v, from the last pull(keep): [extent of v].
-  const T* kept(int v, int r) const {
+  /// A of row r at the output of elementwise node v, from the last pull(keep): [extent of v]. Once
+  /// no push follows, the caller may write to it.
+  T* kept(int v, int r) const {
     return space_.data(kept_[v]) + static_cast<std::size_t>(r) * plan_.extent[v].size();
   }
   /// A of row r at the input, and the minimising input, [inputs] (whole extents), from the last

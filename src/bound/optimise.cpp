@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "bound/accelerator.h"
 #include "bound/row_task.h"
 
 namespace coronet::bound {
@@ -77,7 +78,12 @@ RowBounds bound_rows_here(Context& context, const Root& root, const RowList& lis
 
 RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings) {
-  if (context.rows != nullptr) return context.rows->bound(root, list, settings, context.deadline);
+  if (context.ranks != nullptr) {
+    return context.ranks->bound(root, list, settings, context.deadline);
+  }
+  if (context.for_device(list.count(context.net32.size(list.node)), list.node)) {
+    return context.device->bound(root, list, settings, context.deadline);
+  }
   return bound_rows_here(context, root, list, settings, context.deadline);
 }
 

@@ -52,7 +52,7 @@ struct RowBounds {
   bool timed_out = false;
 };
 
-/// Whatever bounds rows in place of the workers: a device beside the CPU, or other ranks.
+/// Bounds rows in place of the workers: all ranks together (ranks/leader.h).
 class RowBounder {
  public:
   virtual ~RowBounder() = default;
@@ -60,7 +60,7 @@ class RowBounder {
                           const Deadline& deadline) = 0;
 };
 
-/// By context.rows, where there is one, else by the workers.
+/// By all ranks, by the device, or by the workers, as the context has it.
 RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings);
 /// By the context's workers.

@@ -136,18 +136,23 @@ void move(Device& device, const std::vector<Moved>& arrays, int count, const int
 }
 
 template <class T>
-struct PackSlopes {
+struct PackSlopesOf {
   Rows rows;
   Geometry g;
   const T* alpha;
   const int* free;
   int count;
-  std::uint16_t* packed;
+  PackedSlopes to;
+  const int* id;
+  const unsigned char* flag;
   __device__ void operator()(std::size_t i) const {
     const int r = static_cast<int>(i / count);
-    const int at = row_offset(g, rows, r, free[i % count]);
+    if (flag != nullptr && flag[r] == 0) return;
+    const int k = static_cast<int>(i - static_cast<std::size_t>(r) * count);
+    const int at = row_offset(g, rows, r, free[k]);
     const T value = at < 0 ? T(0) : alpha[static_cast<std::size_t>(r) * g.size() + at];
-    packed[i] = static_cast<std::uint16_t>(value * T(65535) + T(0.5));
+    const std::size_t row = id == nullptr ? r : id[r];
+    to.data[row * to.stride + k] = static_cast<std::uint16_t>(value * T(65535) + T(0.5));
   }
 };
 
@@ -157,16 +162,19 @@ struct UnpackSlopes {
   Geometry g;
   const int* free;
   int count;
-  const std::uint16_t* packed;
+  PackedSlopes from;
+  const int* id;
   const unsigned char* has;
   T floor;
   T* alpha;
   __device__ void operator()(std::size_t i) const {
     const int r = static_cast<int>(i / count);
-    if (has != nullptr && has[r] == 0) return;
-    const int at = row_offset(g, rows, r, free[i % count]);
+    const std::size_t row = id == nullptr ? r : id[r];
+    if (has != nullptr && has[row] == 0) return;
+    const int k = static_cast<int>(i - static_cast<std::size_t>(r) * count);
+    const int at = row_offset(g, rows, r, free[k]);
     if (at < 0) return;
-    const T value = static_cast<T>(packed[i]) / T(65535);
+    const T value = static_cast<T>(from.data[row * from.stride + k]) / T(65535);
     alpha[static_cast<std::size_t>(r) * g.size() + at] = value < floor ? floor : value;
   }
 };
@@ -240,18 +248,19 @@ void save_rows(Device& device, const std::vector<Moved>& arrays, int count, cons
 
 template <class T>
 void pack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* alpha,
-                 const int* free, int free_count, std::uint16_t* packed) {
+                 const int* free, int free_count, const PackedSlopes& to, const int* id,
+                 const unsigned char* flag) {
   each(device, static_cast<std::size_t>(rows.count) * free_count,
-       PackSlopes<T>{rows, g, alpha, free, free_count, packed}, "launch of pack_slopes");
+       PackSlopesOf<T>{rows, g, alpha, free, free_count, to, id, flag}, "launch of pack_slopes");
 }
 
 template <class T>
 void unpack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* sl, T floor,
-                   const int* free, int free_count, const std::uint16_t* packed,
+                   const int* free, int free_count, const PackedSlopes& from, const int* id,
                    const unsigned char* has, T* alpha) {
   spread(device, rows, g, sl, alpha);
   each(device, static_cast<std::size_t>(rows.count) * free_count,
-       UnpackSlopes<T>{rows, g, free, free_count, packed, has, floor, alpha},
+       UnpackSlopes<T>{rows, g, free, free_count, from, id, has, floor, alpha},
        "launch of unpack_slopes");
 }
 
@@ -263,9 +272,9 @@ void unpack_slopes(Device& device, const Rows& rows, const Geometry& g, const T*
   template void add(Device&, std::size_t, const T*, T*);                                           \
   template void spread(Device&, const Rows&, const Geometry&, const T*, T*);                       \
   template void pack_slopes(Device&, const Rows&, const Geometry&, const T*, const int*, int,      \
-                            std::uint16_t*);                                                       \
+                            const PackedSlopes&, const int*, const unsigned char*);                \
   template void unpack_slopes(Device&, const Rows&, const Geometry&, const T*, T, const int*, int, \
-                              const std::uint16_t*, const unsigned char*, T*);
+                              const PackedSlopes&, const int*, const unsigned char*, T*);
 CORONET_INSTANTIATE(float)
 CORONET_INSTANTIATE(double)
 #undef CORONET_INSTANTIATE

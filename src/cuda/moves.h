@@ -61,17 +61,25 @@ void gather_rows(Device& device, const std::vector<Moved>& arrays, int count, co
 void save_rows(Device& device, const std::vector<Moved>& arrays, int count, const int* id,
                const char* flag);
 
-/// packed[r][k] = the slope at neuron free[k] in 16 bits, 0 where the row's window does not reach
-/// it.
+/// Slopes of one node in 16 bits, 1 = 65535: row r's are the first of those at data + r * stride.
+struct PackedSlopes {
+  std::uint16_t* data = nullptr;
+  std::size_t stride = 0;  ///< of all that is packed of a row, the other nodes' too
+};
+
+/// to[id[r]][k] = the slope of row r at neuron free[k], 0 where the row's window does not reach it,
+/// for those r where flag[r]. id null: r; flag null: everywhere.
 template <class T>
 void pack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* alpha,
-                 const int* free, int free_count, std::uint16_t* packed);
+                 const int* free, int free_count, const PackedSlopes& to, const int* id,
+                 const unsigned char* flag);
 
 /// The slopes of each row: those of its lines (sl of [domains][size]), and at the neurons free[k]
-/// the larger of floor and packed[r][k], where has[r] (null: everywhere). Gaps get zero.
+/// the larger of floor and from[id[r]][k], where has[id[r]]. id null: r; has null: everywhere. Gaps
+/// get zero.
 template <class T>
 void unpack_slopes(Device& device, const Rows& rows, const Geometry& g, const T* sl, T floor,
-                   const int* free, int free_count, const std::uint16_t* packed,
+                   const int* free, int free_count, const PackedSlopes& from, const int* id,
                    const unsigned char* has, T* alpha);
 
 }  // namespace coronet::cuda

@@ -21,9 +21,18 @@ void each(Device& device, int count, const Fn& fn, const char* name) {
 template <class T>
 __device__ T* entry(const Splits<T>& splits, const Rows& rows, const Geometry& g, T* of, int i) {
   const int r = splits.row[i];
+  if (r < 0) return nullptr;
   const int at = row_offset(g, rows, r, splits.neuron[i]);
   return at < 0 ? nullptr : of + static_cast<std::size_t>(r) * g.size() + at;
 }
+
+struct Renumber {
+  const int* to;
+  int* row;
+  __device__ void operator()(int i) const {
+    if (row[i] >= 0) row[i] = to[row[i]];
+  }
+};
 
 template <class T>
 struct SetAside {
@@ -97,6 +106,10 @@ struct Push {
 };
 
 }  // namespace
+
+void renumber_rows(Device& device, int count, const int* to, int* row) {
+  each(device, count, Renumber{to, row}, "launch of renumber_rows");
+}
 
 template <class T>
 void set_aside(Device& device, const Rows& rows, const Geometry& g, T* a, const Splits<T>& splits) {

@@ -4,7 +4,8 @@
 //   set_aside(a); pull_lines(a, u); pull_splits(a, u)
 //   read_splits(z); push_lines(z, to); push_splits(to)
 //
-// A row splits a neuron at most once. Splits outside a row's window do not concern it.
+// A row splits a neuron at most once. Splits outside a row's window do not concern it, and those of
+// row -1 concern none.
 #pragma once
 
 #include "cuda/device.h"
@@ -25,6 +26,10 @@ struct Splits {
   T* v = nullptr;
   T* aside = nullptr;  ///< what the kernels keep between two of these calls
 };
+
+/// row[i] = to[row[i]], -1 staying -1: the splits follow their rows when those are put together
+/// anew, and those of a row that leaves keep what they have.
+void renumber_rows(Device& device, int count, const int* to, int* row);
 
 /// Takes the split neurons' entries out of `a`, so that they take no line.
 template <class T>

@@ -8,6 +8,7 @@ namespace coronet::search {
 
 Layout::Layout(const bound::Context& context, const bound::Root& root, Objectives objectives)
     : objectives_(std::move(objectives)),
+      net_(&context.net32),
       root_(&root),
       outputs_(context.net32.size(objectives_.node)),
       inputs_(context.net32.size(0)) {
@@ -25,6 +26,7 @@ Layout::Layout(const bound::Context& context, const bound::Root& root, Objective
     const auto& lines = root.relax32.lines[v];
     if (!lines.relu) continue;
     relus_.push_back(v);
+    whole_ &= plan32_.extent[v].whole;
     for (int j = 0; j < lines.size; ++j) {
       if (lines.free[j] > 0) free_[v].push_back(j);
     }
@@ -32,9 +34,7 @@ Layout::Layout(const bound::Context& context, const bound::Root& root, Objective
 }
 
 template <class T>
-Batch<T> Layout::make(int count, bool optimised) const {
-  Batch<T> batch;
-  bound::Rows<T>& rows = batch.rows;
+void Layout::shape_form(bound::Rows<T>& rows, int count) const {
   rows.count = count;
   if (objectives_.selection()) {
     rows.selection = true;
@@ -50,6 +50,13 @@ Batch<T> Layout::make(int count, bool optimised) const {
     rows.start_x.resize(count);
   }
   rows.id.resize(count);
+}
+
+template <class T>
+Batch<T> Layout::make(int count, bool optimised) const {
+  Batch<T> batch;
+  bound::Rows<T>& rows = batch.rows;
+  shape_form(rows, count);
   const int nodes = objectives_.node + 1;
   rows.splits.resize(nodes);
   rows.alpha.resize(nodes);
@@ -69,14 +76,13 @@ namespace {
 
 /// The row's linear form from its multipliers.
 template <class T>
-void write_form(const Layout& layout, Batch<T>& batch, int r, const float* lambda) {
-  const ClauseRows& clause = layout.objectives().clauses[batch.rows.id[r]];
-  T* input = layout.any_input()
-                 ? batch.rows.input.data() + static_cast<std::size_t>(r) * layout.inputs()
-                 : nullptr;
-  batch.rows.constant[r] =
+void write_form(const Layout& layout, bound::Rows<T>& rows, int r, const float* lambda) {
+  const ClauseRows& clause = layout.objectives().clauses[rows.id[r]];
+  T* input = layout.any_input() ? rows.input.data() + static_cast<std::size_t>(r) * layout.inputs()
+                                : nullptr;
+  rows.constant[r] =
       combine(clause, lambda, layout.outputs(), layout.inputs(),
-              batch.rows.dense.data() + static_cast<std::size_t>(r) * layout.outputs(), input);
+              rows.dense.data() + static_cast<std::size_t>(r) * layout.outputs(), input);
 }
 
 }  // namespace
@@ -95,21 +101,20 @@ void Layout::write_alpha(Batch<T>& batch, int r, const Domain& d) const {
         },
         [&](int offset, int n) { std::fill(alpha + offset, alpha + offset + n, T(0)); });
     if (d.alpha.empty()) continue;
-    for_each_free(batch, v, r, [&](int, int at) {
+    for_each_free(batch.rows.set(), v, r, [&](int, int, int at) {
       alpha[at] = std::max(static_cast<T>(d.alpha[next++]) / T(65535), static_cast<T>(lines.floor));
     });
   }
 }
 
 template <class T>
-void Layout::put(Batch<T>& batch, int r, const Domain& d) const {
-  bound::Rows<T>& rows = batch.rows;
+void Layout::put_form(bound::Rows<T>& rows, int r, const Domain& d) const {
   rows.id[r] = d.objective;
   if (objectives_.selection()) {
     rows.neuron[r] = objectives_.neuron[d.objective];
     rows.sign[r] = objectives_.sign[d.objective];
   } else {
-    write_form(*this, batch, r, d.lambda.empty() ? nullptr : d.lambda.data());
+    write_form(*this, rows, r, d.lambda.empty() ? nullptr : d.lambda.data());
   }
   if (patches_) {
     const Shape& shape = plan32_.extent[objectives_.node].shape;
@@ -117,13 +122,18 @@ void Layout::put(Batch<T>& batch, int r, const Domain& d) const {
     rows.start_y[r] = pixel / shape.width;
     rows.start_x[r] = pixel % shape.width;
   }
+}
+
+template <class T>
+void Layout::put(Batch<T>& batch, int r, const Domain& d) const {
+  put_form(batch.rows, r, d);
   Lambda<T>& lambda = batch.lambda[r];
   lambda.value.assign(d.lambda.begin(), d.lambda.end());
   lambda.m.assign(d.lambda.size(), T(0));
   lambda.v.assign(d.lambda.size(), T(0));
   write_alpha(batch, r, d);
   for (const Decision& s : d.decisions) {
-    rows.splits[s.node][r].push_back(
+    batch.rows.splits[s.node][r].push_back(
         {s.neuron, static_cast<T>(s.sign), static_cast<T>(s.beta), T(0), T(0)});
   }
 }
@@ -138,7 +148,7 @@ Domain Layout::get(const Batch<T>& batch, int r, double bound) const {
   for (int v : relus_) {
     const T* alpha =
         rows.alpha[v].value.data() + static_cast<std::size_t>(r) * plan32_.extent[v].size();
-    for_each_free(batch, v, r, [&](int, int at) {
+    for_each_free(batch.rows.set(), v, r, [&](int, int, int at) {
       d.alpha.push_back(static_cast<std::uint16_t>(alpha[at] * T(65535) + T(0.5)));
     });
     for (const bound::Split<T>& s : rows.splits[v][r]) {
@@ -166,12 +176,45 @@ Domain Layout::root_domain(int objective, double bound, std::vector<float> lambd
   return d;
 }
 
-template Batch<float> Layout::make(int, bool) const;
-template Batch<double> Layout::make(int, bool) const;
-template void Layout::put(Batch<float>&, int, const Domain&) const;
-template void Layout::put(Batch<double>&, int, const Domain&) const;
-template Domain Layout::get(const Batch<float>&, int, double) const;
-template Domain Layout::get(const Batch<double>&, int, double) const;
+template <class T>
+void split_widest(const Layout& layout, const Batch<T>& batch, int r, Domain& d) {
+  const bound::Bounds& bounds = layout.root().bounds;
+  double widest = 0;
+  for (int v : layout.relus()) {
+    const int u = layout.net().inputs(v)[0];
+    const auto& splits = batch.rows.splits[v][r];
+    layout.for_each_free(batch.rows.set(), v, r, [&](int, int j, int) {
+      const double width = std::min(-bounds.lo[u][j], bounds.hi[u][j]);
+      if (width <= widest ||
+          std::any_of(splits.begin(), splits.end(), [j](const auto& s) { return s.neuron == j; })) {
+        return;
+      }
+      widest = width;
+      d.split_node = v;
+      d.split_neuron = j;
+    });
+  }
+}
+
+double certain(const Layout& layout, const Domain& d, double bound) {
+  if (!layout.objectives().selection()) {
+    bound -= combine_error(layout.root(), layout.objectives().clauses[d.objective],
+                           d.lambda.empty() ? nullptr : d.lambda.data(), layout.outputs(),
+                           layout.inputs());
+  }
+  return std::isfinite(bound) ? bound::down(bound) : -HUGE_VAL;
+}
+
+#define CORONET_INSTANTIATE(T)                                               \
+  template Batch<T> Layout::make(int, bool) const;                           \
+  template void Layout::shape_form(bound::Rows<T>&, int) const;              \
+  template void Layout::put_form(bound::Rows<T>&, int, const Domain&) const; \
+  template void Layout::put(Batch<T>&, int, const Domain&) const;            \
+  template Domain Layout::get(const Batch<T>&, int, double) const;           \
+  template void split_widest(const Layout&, const Batch<T>&, int, Domain&);
+CORONET_INSTANTIATE(float)
+CORONET_INSTANTIATE(double)
+#undef CORONET_INSTANTIATE
 
 void step_lambda(const Layout& layout, const bound::Pass<float>& pass, Batch<float>& batch,
                  const AlignedVector<float>& value, const kernels::AdamStep<float>& step) {
@@ -203,7 +246,7 @@ void step_lambda(const Layout& layout, const bound::Pass<float>& pass, Batch<flo
     // with it.
     for (float& l : lambda.value)
       l = sum > 1e-6F ? l / sum : 1.0F / static_cast<float>(clause.count);
-    write_form(layout, batch, r, lambda.value.data());
+    write_form(layout, batch.rows, r, lambda.value.data());
   }
 }
 

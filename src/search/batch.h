@@ -45,6 +45,12 @@ class Layout {
   /// A batch of `count` rows with room for everything; Adam's moments only where `optimised`.
   template <class T>
   Batch<T> make(int count, bool optimised) const;
+  /// The same for what rows ask for alone.
+  template <class T>
+  void shape_form(bound::Rows<T>& rows, int count) const;
+  /// Writes what domain d asks for into row r.
+  template <class T>
+  void put_form(bound::Rows<T>& rows, int r, const Domain& d) const;
   /// Writes domain d into row r.
   template <class T>
   void put(Batch<T>& batch, int r, const Domain& d) const;
@@ -60,23 +66,27 @@ class Layout {
   const bound::Plan& plan32() const { return plan32_; }
   const bound::Plan& plan64() const { return plan64_; }
   const Objectives& objectives() const { return objectives_; }
+  const bound::Network<float>& net() const { return *net_; }
   const bound::Root& root() const { return *root_; }
   /// ReLU nodes that the objectives' node depends on, and the unstable neurons of each.
   const std::vector<int>& relus() const { return relus_; }
   const std::vector<int>& free(int node) const { return free_[node]; }
+  const std::vector<std::vector<int>>& free() const { return free_; }
+  /// Does every row reach all of these nodes?
+  bool whole() const { return whole_; }
   int outputs() const { return outputs_; }
   int inputs() const { return inputs_; }
   bool several() const { return several_; }      ///< some clause has more than one constraint
   bool any_input() const { return any_input_; }  ///< some constraint has inputs
 
-  /// Calls fn(neuron, offset in row r) for the unstable neurons of ReLU node v that row r reaches.
-  template <class T, class Fn>
-  void for_each_free(const Batch<T>& batch, int v, int r, Fn&& fn) const {
+  /// Calls fn(k, neuron, offset in row r) for the unstable neurons of ReLU node v that row r
+  /// reaches, the neuron being free(v)[k].
+  template <class Fn>
+  void for_each_free(const bound::RowSet& set, int v, int r, Fn&& fn) const {
     const bound::Extent& e = plan32_.extent[v];
-    const bound::RowSet set = batch.rows.set();
-    for (int j : free_[v]) {
-      const int at = offset_if_inside(e, set, r, j);
-      if (at >= 0) fn(j, at);
+    for (int k = 0; k < static_cast<int>(free_[v].size()); ++k) {
+      const int at = offset_if_inside(e, set, r, free_[v][k]);
+      if (at >= 0) fn(k, free_[v][k], at);
     }
   }
 
@@ -85,15 +95,26 @@ class Layout {
   void write_alpha(Batch<T>& batch, int r, const Domain& d) const;
 
   Objectives objectives_;
+  const bound::Network<float>* net_;
   const bound::Root* root_;
   bound::Plan plan32_, plan64_;
   std::vector<int> relus_;
   std::vector<std::vector<int>> free_;  // [nodes]
   int outputs_, inputs_;
   bool patches_ = false;
+  bool whole_ = true;
   bool several_ = false;
   bool any_input_ = false;
 };
+
+/// The unsplit neuron of domain d, which stands in row r, with the widest bounds becomes its split:
+/// where none costs the bound anything, the search still ends with every neuron split.
+template <class T>
+void split_widest(const Layout& layout, const Batch<T>& batch, int r, Domain& d);
+
+/// The lower bound of domain d that counts, from that of its rows in double, less the pull's
+/// rounding: what combining its constraints can cost goes off too. -inf where nothing is known.
+double certain(const Layout& layout, const Domain& d, double bound);
 
 /// One projected Adam step of the rows' multipliers: d bound / d lambda_i is f_i at the row's
 /// minimiser (x, value).

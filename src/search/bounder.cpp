@@ -4,11 +4,35 @@
 #include <cmath>
 #include <utility>
 
+#include "bound/accelerator.h"
+#include "bound/domain_descent.h"
 #include "device/vector.h"
 
 namespace coronet::search {
 
 using bound::Pass;
+
+namespace {
+
+/// Domains of a batch in double.
+constexpr int kAtOnce = 128;
+
+}  // namespace
+
+Bounder::Bounder(bound::Context& context, const bound::Root& root, Objectives objectives)
+    : context_(context), root_(root), layout_(context, root, std::move(objectives)) {
+  if (context.device == nullptr || layout_.several() || layout_.relus().empty()) return;
+  device_ = std::make_unique<DeviceBounder>(context, layout_);
+}
+
+bool Bounder::for_device(int domains) const {
+  return device_ && context_.for_device(2 * domains, layout_.objectives().node);
+}
+
+int Bounder::round() const {
+  const int workers = context_.workers.size() * chunk();
+  return device_ ? std::max(workers, device_->round()) : workers;
+}
 
 int Bounder::chunk() const {
   const bound::Plan& plan = layout_.plan32();
@@ -38,63 +62,90 @@ Batch<float> Bounder::make_batch(const std::vector<Domain>& domains, int first, 
   return batch;
 }
 
-void Bounder::run(const std::vector<Domain>& domains, int first, int last, int iterations,
-                  int worker, const std::function<bool()>& stop, const Look& look,
-                  Bounded& result) {
-  Batch<float> batch = make_batch(domains, first, last);
-  bound::Rows<float>& rows = batch.rows;
-  const std::int64_t count = rows.count;
-  const bound::Plan& plan = layout_.plan32();
-  Pass<float> pass(context_.net32, root_.relax32, plan, context_.space32[worker]);
-  std::vector<Domain> proved;  // positive in float32: to be confirmed in double
-  double lr_alpha = context_.options.lr_branch;
-  double lr_beta = context_.options.lr_beta;
-  std::vector<float> bound;
-  std::vector<char> out(rows.count, 0);
-  AlignedVector<float> value;
-  for (int t = 0; t < iterations; ++t) {
-    if (stop()) {
-      result.open.insert(result.open.end(), domains.begin() + first, domains.begin() + last);
-      return;
+/// A batch on the CPU as bound::descend() wants it.
+class Bounder::Rows {
+ public:
+  Rows(const Bounder& bounder, Batch<float> batch, const bound::DomainSettings& settings,
+       const Look& look, int worker, Bounded& result)
+      : bounder_(bounder),
+        layout_(bounder.layout_),
+        batch_(std::move(batch)),
+        settings_(settings),
+        look_(look),
+        worker_(worker),
+        result_(result) {}
+
+  bound::Rows<float>& rows() { return batch_.rows; }
+  /// Positive in float32: to be confirmed in double.
+  std::vector<Domain> take_proved() { return std::move(proved_); }
+
+  void leave(const std::vector<float>& bound, const std::vector<char>& flag) {
+    for (int r = 0; r < batch_.rows.count; ++r) {
+      if (flag[r]) proved_.push_back(layout_.get(batch_, r, bound[r]));
     }
-    pass.pull(rows, true, bound);
-    int leaving = 0;
-    for (int r = 0; r < rows.count; ++r) {
-      if (!out[r] && bound[r] > 0) {
-        proved.push_back(layout_.get(batch, r, bound[r]));
-        out[r] = 1;
-      }
-      leaving += out[r];
-    }
-    if (leaving == rows.count) break;
-    if (t + 1 == iterations) {
-      if (look) look(pass, batch, bound, out, worker);
-      for (int r = 0; r < rows.count; ++r) {
-        if (out[r]) continue;
-        Domain d = layout_.get(batch, r, bound[r]);
-        choose_split(pass, batch, r, d);
-        (d.split_node >= 0 ? result.open : result.exhausted).push_back(std::move(d));
-      }
-      break;
-    }
-    const bound::Step<float> step = bound::adam_step<float>(t, lr_alpha, lr_beta);
-    pass.push(rows, &step, layout_.several() ? &value : nullptr);
-    if (layout_.several()) step_lambda(layout_, pass, batch, value, step.beta);
-    if (leaving * 8 > rows.count) {
-      for (char& c : out) c = c ? 0 : 1;
-      batch.compact(out, plan);
-      out.assign(rows.count, 0);
-    }
-    lr_alpha *= context_.options.lr_decay;
-    lr_beta *= context_.options.lr_decay;
   }
-  pass.end();
-  confirm(std::move(proved), worker, result);
+
+  void step(Pass<float>& pass, const bound::Step<float>& step) {
+    pass.push(batch_.rows, &step, layout_.several() ? &value_ : nullptr);
+    if (layout_.several()) step_lambda(layout_, pass, batch_, value_, step.beta);
+  }
+
+  void compact(const std::vector<char>& keep) { batch_.compact(keep, layout_.plan32()); }
+
+  void last(const Pass<float>& pass, const std::vector<float>& bound,
+            const std::vector<char>& open) {
+    look(pass, bound::promising(bound, open, settings_.minimizers));
+    for (int r = 0; r < batch_.rows.count; ++r) {
+      if (!open[r]) continue;
+      Domain d = layout_.get(batch_, r, bound[r]);
+      bounder_.choose_split(pass, batch_, r, d);
+      result_.add(std::move(d));
+    }
+  }
+
+ private:
+  void look(const Pass<float>& pass, const std::vector<int>& rows) const {
+    if (rows.empty()) return;
+    std::vector<int> objective;
+    std::vector<float> x(rows.size() * layout_.inputs());
+    for (int r : rows) {
+      pass.minimizer(batch_.rows, r, x.data() + objective.size() * layout_.inputs());
+      objective.push_back(batch_.rows.id[r]);
+    }
+    look_(objective, x, worker_);
+  }
+
+  const Bounder& bounder_;
+  const Layout& layout_;
+  Batch<float> batch_;
+  const bound::DomainSettings& settings_;
+  const Look& look_;
+  int worker_;
+  Bounded& result_;
+  std::vector<Domain> proved_;
+  AlignedVector<float> value_;
+};
+
+void Bounder::run_chunk(const std::vector<Domain>& domains, int first, int last, int iterations,
+                        int worker, const std::function<bool()>& stop, const Look& look,
+                        Bounded& result) {
+  const bound::DomainSettings settings = domain_settings(context_.options, iterations, look);
+  Rows rows(*this, make_batch(domains, first, last), settings, look, worker, result);
+  const std::int64_t count = rows.rows().count;
+  Pass<float> pass(context_.net32, root_.relax32, layout_.plan32(), context_.space32[worker]);
+  if (!bound::descend(pass, rows, settings, stop)) {
+    result.open.insert(result.open.end(), domains.begin() + first, domains.begin() + last);
+    return;
+  }
+  std::vector<Domain> proved = rows.take_proved();
+  const std::vector<double> safe =
+      pull_in_double(proved, 0, static_cast<int>(proved.size()), worker, true);
+  result.add_unproved(std::move(proved), safe);
   result.count += count;
 }
 
-Bounded Bounder::run(const std::vector<Domain>& domains, int iterations,
-                     const std::function<bool()>& stop, const Look& look) {
+Bounded Bounder::run_on_workers(const std::vector<Domain>& domains, int iterations,
+                                const std::function<bool()>& stop, const Look& look) {
   const int total = static_cast<int>(domains.size());
   const int workers = context_.workers.size();
   const int per_worker = (total + workers - 1) / workers;
@@ -102,20 +153,22 @@ Bounded Bounder::run(const std::vector<Domain>& domains, int iterations,
   const int tasks = (total + size - 1) / size;
   std::vector<Bounded> results(tasks);
   context_.workers.run(tasks, [&](int task, int worker) {
-    run(domains, task * size, std::min(total, (task + 1) * size), iterations, worker, stop, look,
-        results[task]);
+    run_chunk(domains, task * size, std::min(total, (task + 1) * size), iterations, worker, stop,
+              look, results[task]);
   });
   Bounded all;
-  for (Bounded& r : results) {
-    all.count += r.count;
-    std::move(r.open.begin(), r.open.end(), std::back_inserter(all.open));
-    std::move(r.exhausted.begin(), r.exhausted.end(), std::back_inserter(all.exhausted));
-  }
+  for (Bounded& r : results) all.add(std::move(r));
   return all;
 }
 
-/// The unsplit neuron whose upper line's intercept costs the bound most; where none costs anything,
-/// the one with the widest bounds, so that the search still ends with every neuron split.
+Bounded Bounder::run(std::vector<Domain> domains, int iterations, const std::function<bool()>& stop,
+                     const Look& look) {
+  return for_device(static_cast<int>(domains.size()))
+             ? device_->run(std::move(domains), iterations, stop, look)
+             : run_on_workers(domains, iterations, stop, look);
+}
+
+/// The unsplit neuron whose upper line's intercept costs the bound most.
 template <class T>
 void Bounder::choose_split(const Pass<T>& pass, const Batch<T>& batch, int r, Domain& d) const {
   static thread_local AlignedVector<float> scored;
@@ -145,27 +198,25 @@ void Bounder::choose_split(const Pass<T>& pass, const Batch<T>& batch, int r, Do
         },
         [](int, int) {});
   }
-  if (d.split_node >= 0) return;
-  double widest = 0;
-  for (int v : layout_.relus()) {
-    const int u = context_.net32.inputs(v)[0];
-    const auto& splits = batch.rows.splits[v][r];
-    layout_.for_each_free(batch, v, r, [&](int j, int) {
-      const double width = std::min(-root_.bounds.lo[u][j], root_.bounds.hi[u][j]);
-      if (width <= widest ||
-          std::any_of(splits.begin(), splits.end(), [j](const auto& s) { return s.neuron == j; })) {
-        return;
-      }
-      widest = width;
-      d.split_node = v;
-      d.split_neuron = j;
-    });
-  }
+  if (d.split_node < 0) split_widest(layout_, batch, r, d);
 }
 
-std::vector<double> Bounder::rigorous(std::vector<Domain>& domains, int first, int last, int worker,
-                                      bool resplit) {
-  constexpr int kAtOnce = 128;
+std::vector<double> Bounder::rigorous(std::vector<Domain>& domains) {
+  const int total = static_cast<int>(domains.size());
+  if (for_device(total)) return device_->rigorous(domains);
+  const int tasks = (total + kAtOnce - 1) / kAtOnce;
+  std::vector<std::vector<double>> parts(tasks);
+  context_.workers.run(tasks, [&](int task, int worker) {
+    parts[task] = pull_in_double(domains, task * kAtOnce, std::min(total, (task + 1) * kAtOnce),
+                                 worker, false);
+  });
+  std::vector<double> all;
+  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+std::vector<double> Bounder::pull_in_double(std::vector<Domain>& domains, int first, int last,
+                                            int worker, bool resplit) {
   std::vector<double> safe;
   for (int at = first; at < last; at += kAtOnce) {
     const int count = std::min(kAtOnce, last - at);
@@ -177,30 +228,11 @@ std::vector<double> Bounder::rigorous(std::vector<Domain>& domains, int first, i
     pass.pull(batch.rows, resplit, bound, &root_.magnitude, &error);
     for (int r = 0; r < count; ++r) {
       Domain& d = domains[at + r];
-      double b = bound[r] - error[r];
-      if (!layout_.objectives().selection()) {
-        b -= combine_error(root_, layout_.objectives().clauses[d.objective],
-                           d.lambda.empty() ? nullptr : d.lambda.data(), layout_.outputs(),
-                           layout_.inputs());
-      }
-      safe.push_back(std::isfinite(b) ? bound::down(b) : -HUGE_VAL);
+      safe.push_back(certain(layout_, d, bound[r] - error[r]));
       if (resplit && !(safe.back() > 0)) choose_split(pass, batch, r, d);
     }
   }
   return safe;
-}
-
-/// A float32 bound proves nothing: each is pulled again in double with the same multipliers, less
-/// its rounding.
-void Bounder::confirm(std::vector<Domain> proved, int worker, Bounded& result) {
-  const std::vector<double> safe =
-      rigorous(proved, 0, static_cast<int>(proved.size()), worker, true);
-  for (std::size_t i = 0; i < proved.size(); ++i) {
-    if (safe[i] > 0) continue;
-    Domain& d = proved[i];
-    d.bound = static_cast<float>(safe[i]);
-    (d.split_node >= 0 ? result.open : result.exhausted).push_back(std::move(d));
-  }
 }
 
 }  // namespace coronet::search

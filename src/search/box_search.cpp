@@ -18,6 +18,10 @@ constexpr double kHelpful = 0.85;
 constexpr double kShortTurn = 0.25;
 constexpr double kLongTurn = 2.0;
 
+/// So many open domains, and more of them after a turn, say that the end is not near, whatever
+/// share is closed: of a wide tree the easy domains are closed first.
+constexpr std::size_t kWideTree = 16384;
+
 }  // namespace
 
 void BoxSearch::decide() {
@@ -93,6 +97,7 @@ void BoxSearch::split_neurons(const Deadline& until) {
     const double turn =
         refining ? share * std::max(run_.options.least_turn, began - began_) : HUGE_VAL;
     const double before = tree_.remaining();
+    const std::size_t open_before = tree_.open.size();
     run_.result.reason.clear();
     const BranchOutcome outcome =
         relu_branch(engine_->context, root_, open_, tree_, run_.boxes, run_.oracle,
@@ -106,7 +111,8 @@ void BoxSearch::split_neurons(const Deadline& until) {
     // At this pace, does branch and bound end soon?
     const double now = elapsed_seconds();
     share = 1;
-    if (after * (now - began) < (before - after) * (now - began_)) continue;
+    const bool widens = tree_.open.size() > std::max(kWideTree, open_before);
+    if (!widens && after * (now - began) < (before - after) * (now - began_)) continue;
     const double limit = std::max(run_.options.least_turn, now - began_);
     const double left = refine_root(Deadline(now + std::min(limit, until.left())));
     run_.end_phase("refine");

@@ -22,6 +22,9 @@ class BoxSearch {
         input_turns_(input_turns),
         engine_(&run.whole),
         began_(elapsed_seconds()) {}
+  ~BoxSearch() { tree_.clear(run_.workers); }
+  BoxSearch(const BoxSearch&) = delete;
+  BoxSearch& operator=(const BoxSearch&) = delete;
 
   void decide();
 

@@ -28,7 +28,6 @@ struct Prepared {
     if (accelerator == nullptr) return;
     device = accelerator->prepare(net64, workers);
     context.device = device.get();
-    context.rows = device.get();
   }
 };
 

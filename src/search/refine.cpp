@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -94,15 +95,24 @@ std::vector<Domain> next_round(std::vector<RowTree>& rows) {
   return round;
 }
 
-/// The least rigorous bound over a row's leaves; what has no leaf left is positive.
-double settled(Bounder& bounder, RowTree& row, int worker) {
-  double least = HUGE_VAL;
-  for (std::vector<Domain>* leaves : {&row.leaves, &row.exhausted}) {
-    const std::vector<double> bounds =
-        bounder.rigorous(*leaves, 0, static_cast<int>(leaves->size()), worker, false);
-    for (double b : bounds) least = std::min(least, b);
+/// The rows' bounds that count: of each the least over its leaves, and 0 where it has none left;
+/// -inf for those that change no line.
+std::vector<double> settled(Bounder& bounder, std::vector<RowTree>& rows) {
+  std::vector<double> bound(rows.size(), -HUGE_VAL);
+  std::vector<Domain> leaves;
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    // A stable neuron's other bound.
+    if (!rows[k].positive() && rows[k ^ 1].positive()) continue;
+    bound[k] = 0;
+    std::move(rows[k].leaves.begin(), rows[k].leaves.end(), std::back_inserter(leaves));
+    std::move(rows[k].exhausted.begin(), rows[k].exhausted.end(), std::back_inserter(leaves));
   }
-  return std::min(least, 0.0);
+  const std::vector<double> of_leaf = bounder.rigorous(leaves);
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    double& least = bound[leaves[i].objective];
+    least = std::min(least, of_leaf[i]);
+  }
+  return bound;
 }
 
 }  // namespace
@@ -124,7 +134,7 @@ std::int64_t refine(bound::Context& context, bound::Root& root, int v,
   // The roots start from the lines' own slopes, so they take longer.
   int iterations = 2 * settings.iterations;
   while (!round.empty()) {
-    Bounded bounded = bounder.run(round, iterations, settings.stop, nullptr);
+    Bounded bounded = bounder.run(std::move(round), iterations, settings.stop, nullptr);
     iterations = settings.iterations;
     count += bounded.count;
     for (Domain& d : bounded.open) {
@@ -140,14 +150,7 @@ std::int64_t refine(bound::Context& context, bound::Root& root, int v,
   }
 
   if (context.deadline.passed()) return count;  // nobody will use the bounds
-  std::vector<double> bound(rows.size(), -HUGE_VAL);
-  context.workers.run(static_cast<int>(rows.size()) / 2, [&](int pair, int worker) {
-    for (int k : {2 * pair, 2 * pair + 1}) {
-      // A stable neuron's other bound changes no line.
-      if (rows[k].positive() || !rows[k ^ 1].positive())
-        bound[k] = settled(bounder, rows[k], worker);
-    }
-  });
+  const std::vector<double> bound = settled(bounder, rows);
   for (std::size_t k = 0; k < rows.size(); k += 2) {
     double& lo = root.bounds.lo[v][neuron[k]];
     double& hi = root.bounds.hi[v][neuron[k]];

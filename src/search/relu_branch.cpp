@@ -14,35 +14,22 @@ namespace coronet::search {
 
 namespace {
 
-using bound::Pass;
+/// Seconds between reports, and at least so many times what the last one took.
+constexpr double kTellEvery = 0.2;
+constexpr double kTellShare = 50;
 
-/// The minimisers of the relaxation are good places to look for a counterexample: the most
-/// promising are evaluated.
-void try_minimizers(bound::Context& context, const Pass<float>& pass, const Batch<float>& batch,
-                    const std::vector<ClauseRows>& clauses, const std::vector<float>& bound,
-                    const std::vector<char>& out, Oracle& oracle, int worker) {
-  constexpr int kMost = 32;
-  std::vector<int> rows;
-  for (int r = 0; r < batch.rows.count; ++r) {
-    if (!out[r]) rows.push_back(r);
-  }
-  if (rows.size() > kMost) {
-    std::nth_element(rows.begin(), rows.begin() + kMost, rows.end(),
-                     [&](int a, int b) { return bound[a] < bound[b]; });
-    rows.resize(kMost);
-  }
-  const int n = static_cast<int>(rows.size());
+/// The minimisers of the relaxation are good places to look for a counterexample.
+void try_minimizers(bound::Context& context, const std::vector<ClauseRows>& clauses,
+                    const std::vector<int>& objective, const std::vector<float>& x, Oracle& oracle,
+                    int worker) {
+  const int n = static_cast<int>(objective.size());
   const int inputs = context.net32.size(0);
   const int outputs = context.net32.size(context.net32.nodes() - 1);
-  std::vector<float> x(static_cast<std::size_t>(n) * inputs);
   std::vector<float> y(static_cast<std::size_t>(n) * outputs);
-  for (int i = 0; i < n; ++i) {
-    pass.minimizer(batch.rows, rows[i], x.data() + static_cast<std::size_t>(i) * inputs);
-  }
   bound::Concrete concrete(context.net32, context.space32[worker]);
   concrete.evaluate(n, x.data(), y.data(), false);
   for (int i = 0; i < n; ++i) {
-    const ClauseRows& clause = clauses[batch.rows.id[rows[i]]];
+    const ClauseRows& clause = clauses[objective[i]];
     const float* xi = x.data() + static_cast<std::size_t>(i) * inputs;
     const float* yi = y.data() + static_cast<std::size_t>(i) * outputs;
     bool violated = true;
@@ -121,18 +108,18 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
   objectives.clauses = clauses;
   Bounder bounder(context, root, std::move(objectives));
   const auto stop = [&] { return deadline.passed() || oracle.found(); };
-  Bounder::Look look;
+  Look look;
   if (context.options.attack) {
-    look = [&](const Pass<float>& pass, const Batch<float>& batch, const std::vector<float>& bound,
-               const std::vector<char>& out, int worker) {
-      try_minimizers(context, pass, batch, clauses, bound, out, oracle, worker);
+    look = [&](const std::vector<int>& objective, const std::vector<float>& x, int worker) {
+      try_minimizers(context, clauses, objective, x, oracle, worker);
     };
   }
   BranchOutcome outcome;
   const int iterations = std::max(1, context.options.branch_iterations);
-  const int round_size = context.workers.size() * bounder.chunk();
+  const int round_size = bounder.round();
   const double began = elapsed_seconds();
-  double told = began;
+  double tell = began + kTellEvery;
+  std::size_t bytes = tree.bytes();
   Attacks attacks(clauses.size());
   while (!tree.open.empty()) {
     if (oracle.found()) break;
@@ -140,7 +127,6 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
       outcome.reason = "time ran out in branch and bound";
       break;
     }
-    const std::size_t bytes = tree.bytes();
     outcome.bytes = std::max(outcome.bytes, bytes);
     if (bytes > memory_bytes) {
       outcome.reason = "the open domains of branch and bound take more than --memory-gib allows";
@@ -149,17 +135,18 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
     // The newest domains first: the pool stays small, and children are bounded while their parents'
     // slopes are fresh.
     const int take = std::min<int>(static_cast<int>(tree.open.size()), round_size);
-    const std::vector<Domain> round(std::make_move_iterator(tree.open.end() - take),
-                                    std::make_move_iterator(tree.open.end()));
+    std::vector<Domain> round(std::make_move_iterator(tree.open.end() - take),
+                              std::make_move_iterator(tree.open.end()));
     tree.open.resize(tree.open.size() - take);
-    Bounded bounded = bounder.run(round, iterations, stop, look);
+    bytes -= bytes_of(round);
+    Bounded bounded = bounder.run(std::move(round), iterations, stop, look);
     outcome.domains += bounded.count;
+    bytes += bytes_of(bounded.open);
     std::move(bounded.open.begin(), bounded.open.end(), std::back_inserter(tree.open));
     decide_leaves(context, root, clauses, bounded.exhausted, oracle, tree);
     if (attacks.due()) attacks.run(context, clauses, boxes, tree, oracle);
     const double now = elapsed_seconds();
-    if (now - told > 0.2) {
-      told = now;
+    if (now > tell) {
       Progress p;
       p.phase = "branch";
       p.elapsed = now;
@@ -176,18 +163,20 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
         }
       }
       context.tracer.progress(p);
+      // Looking through millions of domains takes its time.
+      const double end = elapsed_seconds();
+      tell = end + std::max(kTellEvery, kTellShare * (end - now));
     }
   }
   outcome.best_attack = attacks.best();
   outcome.open = static_cast<std::int64_t>(tree.open.size());
-  outcome.clause_refuted.assign(clauses.size(), 0);
+  outcome.clause_refuted = tree.refuted();
   outcome.bound.assign(clauses.size(), HUGE_VAL);
   for (const Domain& d : tree.open) {
     outcome.bound[d.objective] = std::min<double>(outcome.bound[d.objective], d.bound);
   }
   bool all = true;
   for (std::size_t k = 0; k < clauses.size(); ++k) {
-    outcome.clause_refuted[k] = tree.refuted(static_cast<int>(k)) ? 1 : 0;
     all &= outcome.clause_refuted[k] != 0;
     if (tree.undecided[k] == 0) continue;
     outcome.bound[k] = std::min(outcome.bound[k], 0.0);

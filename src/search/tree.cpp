@@ -95,10 +95,20 @@ class Translation {
 
 }  // namespace
 
-std::size_t Tree::bytes() const {
+std::size_t bytes_of(const std::vector<Domain>& domains) {
   std::size_t total = 0;
-  for (const Domain& d : open) total += d.bytes();
+  for (const Domain& d : domains) total += d.bytes();
   return total;
+}
+
+void Tree::clear(Workers& workers) {
+  constexpr std::size_t kAtOnce = 4096;
+  workers.run(static_cast<int>((open.size() + kAtOnce - 1) / kAtOnce), [&](int task, int) {
+    const std::size_t first = task * kAtOnce;
+    const std::size_t last = std::min(open.size(), first + kAtOnce);
+    for (std::size_t i = first; i < last; ++i) open[i] = {};
+  });
+  open.clear();
 }
 
 double Tree::remaining() const {
@@ -107,12 +117,15 @@ double Tree::remaining() const {
   return sum;
 }
 
-bool Tree::refuted(int k) const {
-  return undecided[k] == 0 &&
-         std::none_of(open.begin(), open.end(), [k](const Domain& d) { return d.objective == k; });
+std::vector<char> Tree::refuted() const {
+  std::vector<char> none_left(undecided.size());
+  for (std::size_t k = 0; k < undecided.size(); ++k) none_left[k] = undecided[k] == 0 ? 1 : 0;
+  for (const Domain& d : open) none_left[d.objective] = 0;
+  return none_left;
 }
 
 void Tree::keep_clauses(const std::vector<char>& keep) {
+  if (std::find(keep.begin(), keep.end(), 0) == keep.end()) return;
   std::vector<int> number(keep.size(), -1);
   int count = 0;
   for (std::size_t k = 0; k < keep.size(); ++k) {

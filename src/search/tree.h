@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/parallel.h"
 #include "bound/optimise.h"
 #include "search/domain.h"
 #include "search/spec.h"
@@ -19,6 +20,8 @@ struct BranchStart {
   std::vector<AlignedVector<float>> alpha;  ///< [nodes], each [size(node)] or empty
 };
 
+std::size_t bytes_of(const std::vector<Domain>& domains);
+
 struct Tree {
   std::vector<Domain> open;  ///< domain.objective: the clause
   /// [clauses] fully split domains were left undecided: the clause stays open
@@ -27,12 +30,15 @@ struct Tree {
   std::vector<std::vector<int>> free;
   std::uint64_t attacks = 1;  ///< attacks made, each with random numbers of its own
 
-  [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] std::size_t bytes() const { return bytes_of(open); }
   /// The share of the clauses' boxes that is still open, each split halving a box: from the number
   /// of clauses down to 0.
   [[nodiscard]] double remaining() const;
-  /// Is nothing of clause k left?
-  [[nodiscard]] bool refuted(int k) const;
+  /// [clauses] Is nothing of the clause left?
+  [[nodiscard]] std::vector<char> refuted() const;
+
+  /// Lets go of all domains: of millions, the workers do so sooner than one thread.
+  void clear(Workers& workers);
 
   /// Takes out the clauses k without keep[k] and renumbers the others.
   void keep_clauses(const std::vector<char>& keep);

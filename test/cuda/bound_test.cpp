@@ -13,6 +13,7 @@ namespace {
 using test::Draw;
 using test::Engine;
 using test::Named;
+using test::OnGpu;
 using test::TestBox;
 
 Root root_of(Engine& engine, const TestBox& box, Method method, bool all) {
@@ -174,8 +175,8 @@ TEST(CudaBound, WeightsThatDoNotFitStayOnTheHost) {
     const TestBox box(draw, graph.inputs(), 0.01);
     Engine cpu(graph);
     OnGpu roomy(graph, "fp32", 8);
-    // Of 69 MB of weights in float32, 207 with those in double.
-    OnGpu tight(graph, "fp32", 8, wide ? 250 : 160);
+    // Of 40 MB of weights that remain in float32, 120 with those in double.
+    OnGpu tight(graph, "fp32", 8, 1, wide ? 190 : 140);
     const Root root = root_of(cpu, box, Method::kInterval, false);
     RowList list;
     list.node = 7;

@@ -10,6 +10,7 @@ namespace {
 using test::Builder;
 using test::Draw;
 using test::Named;
+using test::OnGpu;
 
 /// Every operator, and some so large that a row or an image takes many blocks.
 std::vector<Named> operators() {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/aligned.h"
-#include "device/extent.h"
 #include "cuda/device.h"
 #include "cuda/geometry.h"
+#include "device/extent.h"
 
 namespace coronet::cuda {
 

@@ -101,6 +101,23 @@ TYPED_TEST(CudaMoves, Splits) {
       EXPECT_EQ(on_beta.back(), beta);
       EXPECT_EQ(on_m.back(), m);
       EXPECT_EQ(on_v.back(), v);
+
+      // Every third row leaves: its splits touch nothing from then on, and keep what they have.
+      std::vector<int> number;
+      int next = 0;
+      for (int r = 0; r < count; ++r) number.push_back(r % 3 == 0 ? -1 : next++);
+      std::vector<int> left = row;
+      for (int& r : left) r = number[r];
+      const On<int> on_number(this->device(), number);
+      renumber_rows(this->device(), static_cast<int>(row.size()), on_number.data(), on_row.data());
+      EXPECT_EQ(on_row.back(), left);
+      renumber_rows(this->device(), static_cast<int>(row.size()),
+                    On<int>(this->device(), std::vector<int>(count, -1)).data(), on_row.data());
+      const On<T> untouched(this->device(), a);
+      set_aside(this->device(), rows.rows, geometry(out), untouched.data(), splits);
+      push_splits(this->device(), rows.rows, geometry(out), untouched.data(), floor, &step, splits);
+      EXPECT_EQ(untouched.back(), a);
+      EXPECT_EQ(on_beta.back(), beta);
     }
   }
 }
@@ -246,8 +263,24 @@ TYPED_TEST(CudaMoves, SlopesInSixteenBits) {
     const On<std::uint16_t> on_packed(this->device(), std::vector<std::uint16_t>(count * n, 9));
     const On<unsigned char> on_has(this->device(), has);
     pack_slopes(this->device(), rows.rows, geometry(e), on_alpha.data(), on_free.data(),
-                static_cast<int>(n), on_packed.data());
+                static_cast<int>(n), {on_packed.data(), n}, nullptr, nullptr);
     EXPECT_EQ(on_packed.back(), packed);
+
+    // Some of the rows, in reverse, between the numbers of other nodes.
+    const std::size_t stride = n + 5;
+    std::vector<std::uint16_t> spread(count * stride, 7);
+    std::vector<int> id;
+    for (int r = 0; r < count; ++r) {
+      id.push_back(count - 1 - r);
+      if (has[r] == 0) continue;
+      std::copy_n(packed.begin() + r * n, n, spread.begin() + id[r] * stride + 2);
+    }
+    const On<std::uint16_t> on_spread(this->device(),
+                                      std::vector<std::uint16_t>(count * stride, 7));
+    const On<int> on_id(this->device(), id);
+    pack_slopes(this->device(), rows.rows, geometry(e), on_alpha.data(), on_free.data(),
+                static_cast<int>(n), {on_spread.data() + 2, stride}, on_id.data(), on_has.data());
+    EXPECT_EQ(on_spread.back(), spread);
     for (int r = 0; r < count; ++r) {
       T* const row = alpha.data() + static_cast<std::size_t>(r) * e.size();
       for_each_run(
@@ -266,8 +299,21 @@ TYPED_TEST(CudaMoves, SlopesInSixteenBits) {
       }
     }
     unpack_slopes(this->device(), rows.rows, geometry(e), on_sl.data(), floor, on_free.data(),
-                  static_cast<int>(n), on_packed.data(), on_has.data(), on_alpha.data());
+                  static_cast<int>(n), {on_packed.data(), n}, nullptr, on_has.data(),
+                  on_alpha.data());
     EXPECT_EQ(on_alpha.back(), alpha);
+    // The same from rows that stand in reverse, between other numbers; has[] speaks of those.
+    std::vector<std::uint16_t> reversed(count * stride, 7);
+    for (int r = 0; r < count; ++r) {
+      std::copy_n(packed.begin() + r * n, n, reversed.begin() + id[r] * stride + 2);
+    }
+    std::reverse(has.begin(), has.end());
+    const On<T> again(this->device(), std::vector<T>(alpha.size()));
+    unpack_slopes(this->device(), rows.rows, geometry(e), on_sl.data(), floor, on_free.data(),
+                  static_cast<int>(n),
+                  {On<std::uint16_t>(this->device(), reversed).data() + 2, stride}, on_id.data(),
+                  On<unsigned char>(this->device(), has).data(), again.data());
+    EXPECT_EQ(again.back(), alpha);
   }
 }
 

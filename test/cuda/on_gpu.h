@@ -1,4 +1,4 @@
-// An engine of the tests with a GPU.
+// An engine whose rows are bounded on a GPU, for the tests that hold it against the CPU's.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,26 +11,27 @@
 #include "bound/cuda/open.h"
 
 #define SKIP_WITHOUT_DEVICE() \
-  if (cuda_devices() == 0) GTEST_SKIP() << "no CUDA device"
+  if (bound::cuda_devices() == 0) GTEST_SKIP() << "no CUDA device"
 
-namespace coronet::bound {
+namespace coronet::test {
 
-/// An engine whose rows are bounded on a GPU, in chunks of so many MiB, in so much memory.
+/// In chunks of so many MiB.
 struct OnGpu {
-  OnGpu(const Graph& graph, const std::string& precision, double chunk_mib,
+  OnGpu(const Graph& graph, const std::string& precision, double chunk_mib, int threads = 1,
         double memory_mib = 2048)
-      : engine(graph) {
+      : engine(graph, threads) {
     engine.options.device = "cuda";
     engine.options.precision = precision;
     engine.options.device_chunk_mib = chunk_mib;
     engine.options.device_memory_mib = memory_mib;
-    accelerator = open_accelerator(engine.options, graph);
+    accelerator = bound::open_accelerator(engine.options, graph);
     device = accelerator->prepare(engine.net64, engine.workers);
     engine.context.device = device.get();
+    engine.context.device_products = 0;  // however small
   }
-  test::Engine engine;
-  std::unique_ptr<Accelerator> accelerator;
-  std::unique_ptr<RowDevice> device;
+  Engine engine;
+  std::unique_ptr<bound::Accelerator> accelerator;
+  std::unique_ptr<bound::RowDevice> device;
 };
 
-}  // namespace coronet::bound
+}  // namespace coronet::test

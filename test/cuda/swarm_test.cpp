@@ -8,8 +8,7 @@
 namespace coronet {
 namespace {
 
-using bound::cuda_devices;
-using bound::OnGpu;
+using test::OnGpu;
 
 struct Made {
   Made(const Graph& graph, const bound::Boxes& boxes)

@@ -1,5 +1,6 @@
 #include "bound/cuda/affine.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -60,7 +61,8 @@ class CudaDense final : public OnCuda<T> {
         op_(op),
         weight_(std::move(weight)),
         part_(std::move(part)),
-        precision_(precision) {
+        precision_(precision),
+        biased_(std::any_of(op.bias.begin(), op.bias.end(), [](double b) { return b != 0; })) {
     bias64_ = device.upload(op.bias, cuda::Tensor::kWeights, "a bias");
     if constexpr (!std::is_same_v<T, double>) {
       const std::vector<T> bias(op.bias.begin(), op.bias.end());
@@ -77,7 +79,7 @@ class CudaDense final : public OnCuda<T> {
     // As on the CPU: rounded weights go the way that counts it.
     if (std::is_same_v<T, double> && op_.precision.roundings > 0) return false;
     cuda::pull_selection(this->device_, count, neuron, sign, weight_->get(part_, false), u);
-    if (bias != nullptr) {
+    if (bias != nullptr && biased_) {
       cuda::add_selected(this->device_, count, neuron, sign, bias64_.data(), op_.out, bias);
     }
     return true;
@@ -86,9 +88,10 @@ class CudaDense final : public OnCuda<T> {
             const Extent&) const override {
     cuda::gemm(this->device_, rows.count, x[0], op_.in, weight_->get(part_, true), y, op_.out,
                false, precision_);
-    cuda::add_to_rows(this->device_, rows.count, op_.out, bias(), y);
+    if (biased_) cuda::add_to_rows(this->device_, rows.count, op_.out, bias(), y);
   }
   void bias(const RowSet& rows, const T* a, const Extent& out, double* to) const override {
+    if (!biased_) return;
     cuda::periodic_bias(this->device_, rows_of(rows), geometry(out), a, bias(), op_.out, to);
   }
   void apply(const double* const* u, double* y, Workers*) const override {
@@ -115,6 +118,7 @@ class CudaDense final : public OnCuda<T> {
   std::shared_ptr<cuda::DenseWeight> weight_;
   cuda::Part part_;
   cuda::Precision precision_;
+  bool biased_;  // a product without a bias reads its rows once less
   cuda::Buffer<double> bias64_;
   cuda::Buffer<T> bias_;
 };

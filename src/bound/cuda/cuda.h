@@ -9,6 +9,7 @@
 #include "cuda/geometry.h"
 #include "cuda/moves.h"
 #include "cuda/rows.h"
+#include "cuda/splits.h"
 #include "device/cpu.h"
 #include "device/extent.h"
 
@@ -49,13 +50,35 @@ class Cuda {
   using Array = CudaArray<T>;
   template <class T>
   using Moment = kernels::Moment;
-  /// Domains are bounded on the CPU: rows on a GPU have no splits.
+  /// Split neurons of one node, of all rows. They stay where they are: where rows leave, only the
+  /// numbers of the rows change.
   template <class T>
-  struct Splits {};
+  struct Splits {
+    Array<int> row, neuron;
+    Array<T> sign, beta, m, v, aside;
+    cuda::Splits<T> at;  ///< the same as the kernels take it, once point() was called
+
+    void point() {
+      at = {static_cast<int>(row.size()),
+            row.data(),
+            neuron.data(),
+            sign.data(),
+            beta.data(),
+            m.data(),
+            v.data(),
+            aside.data()};
+    }
+  };
 
   /// `tensor`: what the arrays that are made through this handle hold.
   Cuda(cuda::Device& device, cuda::Tensor tensor) : device_(&device), tensor_(tensor) {}
   [[nodiscard]] cuda::Device& device() const { return *device_; }
+
+  /// As the kernels take them.
+  template <class T>
+  static cuda::Lines<T> lines_of(const device::LinesAt<T>& lines) {
+    return {lines.relu, lines.floor, lines.sl, lines.tl, lines.su, lines.tu, lines.free};
+  }
 
   template <class T>
   void reserve(Array<T>& array, std::size_t n) const {
@@ -109,20 +132,33 @@ class Cuda {
   }
   template <class T>
   void pull_lines(const device::RowSet& rows, const int* domain, const device::LinesAt<T>& lines,
-                  const T* alpha, const Splits<T>*, T* a, const device::Extent& out, T* u,
+                  const T* alpha, const Splits<T>* splits, T* a, const device::Extent& out, T* u,
                   const device::Extent& in, bool add, double* bias) const {
-    cuda::pull_lines(*device_, rows_of(rows, domain), lines_of(lines), alpha, a, geometry(out), u,
-                     geometry(in), add, bias);
+    const cuda::Rows on = rows_of(rows, domain);
+    const cuda::Geometry from = geometry(out);
+    const cuda::Geometry to = geometry(in);
+    const bool split = splits != nullptr && splits->at.count > 0;
+    if (split) cuda::set_aside(*device_, on, from, a, splits->at);
+    cuda::pull_lines(*device_, on, lines_of(lines), alpha, a, from, u, to, add, bias);
+    if (split) cuda::pull_splits(*device_, on, from, a, to, u, lines.floor, splits->at);
   }
   template <class T>
   void push_lines(const device::RowSet& rows, const int* domain, const device::LinesAt<T>& lines,
-                  const device::SlopesAt<T, kernels::Moment>& slopes, Splits<T>*, const T* a,
+                  const device::SlopesAt<T, kernels::Moment>& slopes, Splits<T>* splits, const T* a,
                   const device::Extent& out, const T* z, const device::Extent& in, T* to,
                   const device::Step<T>* step) const {
+    const cuda::Rows on = rows_of(rows, domain);
+    const cuda::Geometry from = geometry(in);
     const bool stepped = step != nullptr && slopes.value != nullptr;
-    cuda::push_lines(*device_, rows_of(rows, domain), lines_of(lines),
+    const bool split = splits != nullptr && splits->at.count > 0;
+    if (split) cuda::read_splits(*device_, on, from, z, splits->at);
+    cuda::push_lines(*device_, on, lines_of(lines),
                      cuda::Slopes<T>{slopes.value, slopes.m, slopes.v, slopes.rate},
-                     stepped ? &step->alpha : nullptr, a, geometry(out), z, geometry(in), to);
+                     stepped ? &step->alpha : nullptr, a, geometry(out), z, from, to);
+    if (split) {
+      cuda::push_splits(*device_, on, geometry(out), to, lines.floor,
+                        step != nullptr ? &step->beta : nullptr, splits->at);
+    }
   }
   template <class T>
   void start_slopes(const device::RowSet& rows, const int* domain, const device::LinesAt<T>& lines,
@@ -157,14 +193,18 @@ class Cuda {
   static constexpr int kLook = 4;
 
   struct Kept {
-    Array<int> index;
+    Array<int> index;   ///< of the rows that stay, in order
+    Array<int> number;  ///< [rows] the new number of each, or -1
   };
   [[nodiscard]] Kept kept(const std::vector<char>& keep) const {
     std::vector<int> index;
+    std::vector<int> number(keep.size(), -1);
     for (std::size_t r = 0; r < keep.size(); ++r) {
-      if (keep[r]) index.push_back(static_cast<int>(r));
+      if (!keep[r]) continue;
+      number[r] = static_cast<int>(index.size());
+      index.push_back(static_cast<int>(r));
     }
-    return {upload(index)};
+    return {upload(index), upload(number)};
   }
   template <class T>
   void keep_rows(Array<T>& values, std::size_t width, const Kept& keep) const {
@@ -176,7 +216,14 @@ class Cuda {
     values = std::move(rows);
   }
   template <class T>
-  void keep_rows(Splits<T>&, std::size_t, const Kept&) const {}
+  void keep_rows(Splits<T>& splits, std::size_t, const Kept& keep) const {
+    if (splits.at.count > 0) renumber_rows(splits, keep.number);
+  }
+  /// Row r's splits become those of row to[r]; -1: they keep what they have, and concern no row.
+  template <class T>
+  void renumber_rows(Splits<T>& splits, const Array<int>& to) const {
+    cuda::renumber_rows(*device_, splits.at.count, to.data(), splits.row.data());
+  }
 
   template <class T>
   void save_rows(int count, const int* place, const char* flag,
@@ -188,11 +235,6 @@ class Cuda {
   }
 
  private:
-  template <class T>
-  static cuda::Lines<T> lines_of(const device::LinesAt<T>& lines) {
-    return {lines.relu, lines.floor, lines.sl, lines.tl, lines.su, lines.tu, lines.free};
-  }
-
   cuda::Device* device_;
   cuda::Tensor tensor_;
 };

@@ -3,6 +3,8 @@
 #include <numeric>
 #include <utility>
 
+#include "bound/cuda/upload.h"
+
 namespace coronet::bound {
 
 namespace {
@@ -11,41 +13,6 @@ namespace {
 std::shared_ptr<const std::vector<int>> remaining(const std::vector<int>& kept, int size) {
   if (kept.size() == static_cast<std::size_t>(size)) return nullptr;
   return std::make_shared<const std::vector<int>>(kept);
-}
-
-template <class T>
-Lines<T, Cuda> on_device(const Cuda& to, const Lines<T>& from) {
-  Lines<T, Cuda> lines;
-  lines.size = from.size;
-  lines.relu = from.relu;
-  lines.floor = from.floor;
-  lines.sl = to.upload(from.sl);
-  lines.tl = to.upload(from.tl);
-  lines.su = to.upload(from.su);
-  lines.tu = to.upload(from.tu);
-  lines.free = to.upload(from.free);
-  return lines;
-}
-
-template <class T>
-Relaxation<T, Cuda> on_device(const Cuda& to, const Plan& plan, const Relaxation<T>& from,
-                              const Reduced* reduced) {
-  Relaxation<T, Cuda> relaxation;
-  relaxation.lines.resize(from.lines.size());
-  for (int v : plan.elementwise) {
-    relaxation.lines[v] = on_device(
-        to, reduced == nullptr ? from.lines[v] : select_lines(*reduced, v, from.lines[v]));
-  }
-  relaxation.lo = to.upload(from.lo);
-  relaxation.hi = to.upload(from.hi);
-  return relaxation;
-}
-
-Magnitudes<Cuda>::Of on_device(const Cuda& to, const Magnitudes<>::Of& from, int v,
-                               const Reduced* reduced) {
-  if (reduced == nullptr || from.size.empty()) return {to.upload(from.size), from.sum};
-  const AlignedVector<double> size = reduced->select(v, from.size);
-  return {to.upload(size), std::accumulate(size.begin(), size.end(), 0.0)};
 }
 
 }  // namespace
@@ -99,13 +66,7 @@ std::unique_ptr<Outlined> Outlined::make(cuda::Device& device, cuda::Precision p
 
 CudaScene::CudaScene(const Cuda& to, const Plan& plan, const Root& root, const Reduced* reduced)
     : relax32(on_device(to, plan, root.relax32, reduced)),
-      relax64(on_device(to, plan, root.relax64, reduced)) {
-  magnitude.value.resize(root.magnitude.value.size());
-  magnitude.affine.resize(root.magnitude.affine.size());
-  for (int v : plan.order) {
-    magnitude.value[v] = on_device(to, root.magnitude.value[v], v, reduced);
-    magnitude.affine[v] = on_device(to, root.magnitude.affine[v], v, reduced);
-  }
-}
+      relax64(on_device(to, plan, root.relax64, reduced)),
+      magnitude(on_device(to, plan, root.magnitude, reduced)) {}
 
 }  // namespace coronet::bound

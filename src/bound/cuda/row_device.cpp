@@ -6,29 +6,16 @@
 
 #include "base/error.h"
 #include "bound/accelerator.h"
+#include "bound/cuda/domain_rows.h"
 #include "bound/cuda/networks.h"
 #include "bound/cuda/open.h"
 #include "bound/cuda/swarm.h"
+#include "bound/cuda/upload.h"
 #include "bound/descent.h"
 
 namespace coronet::bound {
 
 namespace {
-
-template <class T>
-Rows<T, Cuda> on_device(const Cuda& to, const Rows<T>& from) {
-  Rows<T, Cuda> rows;
-  rows.count = from.count;
-  rows.selection = from.selection;
-  rows.neuron = to.upload(from.neuron);
-  rows.sign = to.upload(from.sign);
-  rows.dense = to.upload(from.dense);
-  rows.input = to.upload(from.input);
-  rows.constant = to.upload(from.constant);
-  rows.start_y = to.upload(from.start_y);
-  rows.start_x = to.upload(from.start_x);
-  return rows;
-}
 
 class CudaRows final : public RowDevice {
  public:
@@ -76,7 +63,7 @@ class CudaRows final : public RowDevice {
         result.alpha[v].resize(total * n);
       }
     }
-    const int at_once = rows_for(row, total);
+    const int at_once = rows_for(row, total, chunk_bytes_);
     for (int first = 0; first < total; first += at_once) {
       if (deadline.passed()) {
         result.timed_out = true;
@@ -95,6 +82,11 @@ class CudaRows final : public RowDevice {
       points_.emplace(cuda_network<float>(device_, cuda::Precision::kExact, weights_, host_));
     }
     return make_cuda_swarm(device_, *points_, boxes, chunk_bytes_);
+  }
+
+  std::unique_ptr<DomainRows> domains(const DomainSpace& space) override {
+    device_.use();
+    return make_cuda_domain_rows(device_, whole_.net32, whole_.net64, space, chunk_bytes_);
   }
 
  private:
@@ -118,12 +110,12 @@ class CudaRows final : public RowDevice {
 
   /// Rows of one chunk: no chunk is much smaller than the others, and each is of whole tiles of
   /// the products.
-  [[nodiscard]] int rows_for(std::size_t bytes, int total) const {
+  [[nodiscard]] int rows_for(std::size_t bytes, int total, std::size_t budget) const {
     const cuda::Arena& arena = device_.arena();
     const std::size_t used = arena.now().total + kPassing;
     const std::size_t left = arena.limit() - std::min(arena.limit(), used);
-    const auto fit = static_cast<int>(
-        std::clamp<std::size_t>(std::min(chunk_bytes_, left) / bytes, kLeastRows, 8192));
+    const auto fit =
+        static_cast<int>(std::clamp<std::size_t>(std::min(budget, left) / bytes, kLeastRows, 8192));
     const int tile = fit >= 2 * kTile ? kTile : kLeastRows;
     const int most = fit / tile * tile;
     const int chunks = std::max(1, (total + most - 1) / most);
@@ -150,7 +142,9 @@ class CudaRows final : public RowDevice {
     }
     space32_.clear();
     if (job.settings.keep_alpha) keep_slopes(job, found, first, last, result);
-    const int at_once = rows_for(row_bytes(job.plan, sizeof(double), false, 0), last - first);
+    // Beside the slopes that were found, which are there in double too, chunks are smaller.
+    const int at_once = rows_for(row_bytes(job.plan, sizeof(double), false, 0), last - first,
+                                 job.optimise ? chunk_bytes_ / 2 : chunk_bytes_);
     for (int at = first; at < last; at += at_once) {
       const int end = std::min(last, at + at_once);
       Rows<double, Cuda> rows = on_device(state, make_rows(net64, job.list, at, end, job.patches));

@@ -68,7 +68,8 @@ class DealtRows final : public RowBounder {
     const int rows = list.count(context_.net32.size(list.node));
     RankWork& mine = ranks_.work_[0];
     const double passes = 1 + 2.0 * settings.iterations;
-    const double products = static_cast<double>(coronet::products(context_.net32.graph()));
+    const double products =
+        static_cast<double>(coronet::products(context_.net32.graph(), list.node));
     if (products * rows * passes < ranks_.worth_dealing_ || ranks_.group_.size() == 1) {
       const double begin = elapsed_seconds();
       RowBounds result = bound_rows_here(context_, root, list, settings, deadline);

@@ -1,0 +1,53 @@
+// Domains as the flat arrays that a device takes, and back, over the workers.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/parallel.h"
+#include "bound/domain_rows.h"
+#include "search/batch.h"
+#include "search/bounded.h"
+
+namespace coronet::search {
+
+/// One batch at a time; its arrays are kept for the next.
+class FlatBatch {
+ public:
+  explicit FlatBatch(const Layout& layout);
+
+  /// Rows are the two children of each domain, or the domain itself where its split is not chosen.
+  /// The domains stay where they are, as they are, until unpack().
+  void pack(Workers& workers, std::span<Domain> domains);
+  [[nodiscard]] bound::FlatDomains& flat() { return flat_; }
+  /// What the device left of the domains, which are empty from then on: they take memory, and the
+  /// workers give it back sooner than one thread does.
+  [[nodiscard]] Bounded unpack(Workers& workers, const bound::DomainBounds& bounds);
+
+ private:
+  /// A row: the domain, with its split in this phase where that is not 0.
+  struct Child {
+    Domain* domain;
+    float phase;
+    int row;
+  };
+  /// Where the next row stands, and its splits: [nodes].
+  struct Place {
+    int row = 0;
+    std::vector<int> split;
+  };
+  /// Calls fn(child, place of its splits) for the children of one task's domains.
+  template <class Fn>
+  void for_children(int task, const Fn& fn) const;
+  void place(Workers& workers);
+  void pack_row(const Child& child, Place& place);
+  [[nodiscard]] Domain unpack_row(const Child& child, Place& place) const;
+
+  const Layout& layout_;
+  std::span<Domain> domains_;
+  std::size_t slopes_ = 0;     // of a row
+  std::vector<Place> places_;  // [tasks] where each begins
+  bound::FlatDomains flat_;
+};
+
+}  // namespace coronet::search
