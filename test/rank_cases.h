@@ -114,7 +114,7 @@ inline RankResult bound_leading(comm::Communicator& group, const RankCase& c, Ra
   RankResult result = bound_all(c, engine, &ranks);
   ranks.end();
   std::int64_t rows = 0;
-  for (const bound::RankWork& work : ranks.work()) rows += work.rows;
+  for (const RankReport& work : ranks.reports()) rows += work.rows;
   EXPECT_GT(rows, 0);
   return result;
 }

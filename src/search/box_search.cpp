@@ -177,8 +177,13 @@ bool BoxSearch::shrink() {
   if (!reduced) return false;
   auto shrunk = std::make_unique<Shrunk>();
   shrunk->reduced = std::move(*reduced);
-  shrunk->engine = std::make_unique<Prepared>(shrunk->reduced.graph, run_.options, run_.workers,
-                                              run_.deadline, run_.tracer, run_.accelerator);
+  shrunk->engine =
+      std::make_unique<Prepared>(shrunk->reduced.graph, run_.options, run_.workers, run_.deadline,
+                                 run_.tracer, run_.accelerator, nullptr);
+  if (engine_->dealt) {
+    shrunk->engine->deal(
+        run_.ranks->reduced(*engine_->dealt, root_.bounds, shrunk->engine->context));
+  }
   engine_ = shrunk->engine.get();
   root_ = restate(engine_->context, shrunk->reduced.select(root_.bounds));
   for (BranchStart& s : start_) {

@@ -66,7 +66,7 @@ class DealtRows final : public RowBounder {
   RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
                   const Deadline& deadline) override {
     const int rows = list.count(context_.net32.size(list.node));
-    RankWork& mine = ranks_.work_[0];
+    RankReport& mine = ranks_.work_[0];
     const double passes = 1 + 2.0 * settings.iterations;
     const double products =
         static_cast<double>(coronet::products(context_.net32.graph(), list.node));
@@ -114,7 +114,7 @@ class DealtRows final : public RowBounder {
 
  private:
   /// This rank's own workers.
-  void work(const RowTask& task, Deal& deal, RowBounds& result, RankWork& mine) {
+  void work(const RowTask& task, Deal& deal, RowBounds& result, RankReport& mine) {
     std::atomic<std::int64_t> rows{0};
     std::vector<double> seconds(context_.workers.size(), 0.0);
     context_.workers.run(context_.workers.size(), [&](int, int worker) {
@@ -137,7 +137,7 @@ class DealtRows final : public RowBounder {
       const comm::Letter letter = ranks_.group_.receive(comm::kAny, kAskTag, kAskWords);
       comm::Reader reader(letter.bytes);
       const auto question = reader.get<RankQuestion>();
-      RankWork& its = ranks_.work_[letter.from];
+      RankReport& its = ranks_.work_[letter.from];
       its.peak_bytes = std::max(its.peak_bytes, question.peak_bytes);
       if (question.last > question.first) {
         copy_rows(get_rows(reader), question.first, rows, result);
@@ -162,7 +162,10 @@ Ranks::Ranks(comm::Communicator& group, const Graph& graph, const std::string& p
     : group_(group), worth_dealing_(worth_dealing) {
   for (RankIdentity& who : meet(group, graph, program, workers)) {
     if (!work_.empty()) other_workers_ += who.workers;
-    work_.emplace_back().who = std::move(who);
+    RankReport& report = work_.emplace_back();
+    report.host = std::move(who.host);
+    report.threads = who.workers;
+    report.peak_bytes = who.peak_bytes;
   }
 }
 
@@ -193,7 +196,7 @@ std::unique_ptr<RowBounder> Ranks::reduced(const RowBounder& parent, const Bound
 
 void Ranks::end() { (void)group_.broadcast(order(RankOrder::kEnd).take(), 0); }
 
-const std::vector<RankWork>& Ranks::work() {
+const std::vector<RankReport>& Ranks::reports() {
   work_[0].peak_bytes = peak_resident_bytes();
   return work_;
 }

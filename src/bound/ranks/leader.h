@@ -1,8 +1,6 @@
 // Rows dealt over ranks: the side of the rank that leads.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,16 +9,9 @@
 #include "bound/ranks/protocol.h"
 #include "comm/communicator.h"
 #include "comm/packet.h"
+#include "spec/rank_report.h"
 
 namespace coronet::bound {
-
-/// What a rank has done for the run so far.
-struct RankWork {
-  RankIdentity who;
-  std::int64_t rows = 0;         ///< bounded
-  double seconds = 0;            ///< of its workers, spent on them
-  std::uint64_t peak_bytes = 0;  ///< the most that its process had in memory
-};
 
 /// The ranks of a run, this one among them, as rank 0 sees them. Every call may throw as
 /// comm::Channel::receive does: once a rank has failed, all have.
@@ -43,8 +34,8 @@ class Ranks {
   /// Sends the others home.
   void end();
 
-  /// [ranks]
-  [[nodiscard]] const std::vector<RankWork>& work();
+  /// What each rank has done so far: [ranks].
+  [[nodiscard]] const std::vector<RankReport>& reports();
 
  private:
   friend class DealtRows;
@@ -53,7 +44,7 @@ class Ranks {
 
   comm::Communicator& group_;
   double worth_dealing_;
-  std::vector<RankWork> work_;
+  std::vector<RankReport> work_;
   int other_workers_ = 0;
   int graphs_ = 0;             // made so far
   std::vector<int> released_;  // numbers that the others need not keep

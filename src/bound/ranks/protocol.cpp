@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "base/resources.h"
 #include "comm/packet.h"
 #include "graph/fingerprint.h"
 
@@ -27,6 +28,7 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
   writer.put(fingerprint(graph));
   writer.put(workers);
   writer.put(host_name());
+  writer.put(peak_resident_bytes());
   std::vector<RankIdentity> all;
   std::string leaders_program;
   std::uint64_t leaders_graph = 0;
@@ -37,6 +39,7 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
     RankIdentity& who = all.emplace_back();
     reader.get(who.workers);
     reader.get(who.host);
+    reader.get(who.peak_bytes);
     if (all.size() == 1) {
       leaders_program = its_program;
       leaders_graph = its_graph;

@@ -44,6 +44,7 @@ struct RankAnswer {
 struct RankIdentity {
   int workers = 0;
   std::string host;
+  std::uint64_t peak_bytes = 0;  ///< of its process so far
 };
 
 /// Tells every rank who all are. Throws Error(kBadInput) on each, naming the first that differs
