@@ -132,7 +132,7 @@ int lead(const BoundsArguments& arguments, const QueryFiles& files, const Option
 
 int bounds(const BoundsArguments& arguments) {
   const QueryFiles files = query_files(arguments.files, {});
-  const Launch launch = launch_of(arguments.options);
+  const comm::Launch launch = launch_of(arguments.options);
   const auto serve = [&](comm::Channel& channel, const Options& options) {
     serve_network(channel, files.networks.front().path, options);
   };

@@ -102,7 +102,7 @@ class EarlyLeave {
 
 int verify(const VerifyArguments& arguments) {
   QueryFiles files;
-  Launch launch;
+  comm::Launch launch;
   std::string problem;
   try {
     launch = launch_of(arguments.options);

@@ -8,6 +8,8 @@ namespace coronet::comm {
 void run_as(Channel& channel, const std::function<void(Channel&)>& f) {
   try {
     f(channel);
+  } catch (const RankLeft&) {
+    throw;  // no failure: whoever waits for this one is told that it has left
   } catch (const Error& e) {
     channel.fail(e.kind(), e.what());
     throw;

@@ -7,7 +7,8 @@
 
 namespace coronet::comm {
 
-/// Runs f; what it throws fails all ranks with its kind and words, and is thrown on.
+/// Runs f; what it throws fails all ranks with its kind and words, and is thrown on; but RankLeft
+/// is thrown on alone.
 void run_as(Channel& channel, const std::function<void(Channel&)>& f);
 
 }  // namespace coronet::comm

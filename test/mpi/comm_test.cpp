@@ -7,6 +7,7 @@
 
 #include "comm/mpi.h"
 #include "comm_cases.h"
+#include "rank_cases.h"
 
 namespace {
 
@@ -18,6 +19,14 @@ TEST(Mpi, EveryCase) {
     SCOPED_TRACE(std::string(c.name) + ", rank " + std::to_string(group.rank()));
     c.run(group);
     group.barrier();
+  }
+}
+
+TEST(Mpi, BoundsHaveTheBitsOfOneRank) {
+  coronet::comm::Communicator group(*world);
+  for (const coronet::test::RankCase& c : coronet::test::rank_cases()) {
+    SCOPED_TRACE(c.name + ", rank " + std::to_string(group.rank()));
+    coronet::test::expect_same(group, c, coronet::test::bound_alone(c));
   }
 }
 
