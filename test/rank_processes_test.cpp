@@ -364,6 +364,11 @@ TEST(Launch, ReadsWhatLaunchersSet) {
   EXPECT_EQ(launch(mpi).by, Launch::By::kMpi);
   EXPECT_EQ(launch(mpi).rank, 1);
   EXPECT_EQ(launch({{"PMI_SIZE", "2"}, {"PMI_RANK", "1"}}).by, Launch::By::kMpi);
+  Variables slurm{{"PMIX_RANK", "1"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_PROCID", "3"}};
+  EXPECT_EQ(launch(slurm).by, Launch::By::kMpi);
+  EXPECT_EQ(launch(slurm).rank, 3);
+  slurm.insert(torch.begin(), torch.end());
+  EXPECT_EQ(launch(slurm).by, Launch::By::kTcp);
   EXPECT_EQ(launch({{"OMPI_COMM_WORLD_SIZE", "1"}, {"OMPI_COMM_WORLD_RANK", "0"}}, 2).by,
             Launch::By::kThreads);
   EXPECT_THROW(launch(torch, 2), Error);

@@ -17,8 +17,8 @@ int number_of(const Environment& environment, const char* name, int least, int m
   const char* text = environment(name);
   if (text == nullptr) {
     throw Error(ErrorKind::kBadInput,
-                fmt::format("WORLD_SIZE is set, and {} is not: a launcher sets RANK, WORLD_SIZE, "
-                            "MASTER_ADDR and MASTER_PORT (unset WORLD_SIZE to run alone)",
+                fmt::format("a launcher has set how many ranks there are, and not {}: for TCP, set "
+                            "RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, or none to run alone",
                             name));
   }
   int value = 0;
@@ -32,23 +32,22 @@ int number_of(const Environment& environment, const char* name, int least, int m
   return value;
 }
 
-/// What the launchers of Open MPI, of MPICH (and of Slurm by PMI-2), set for their processes.
-constexpr std::array<std::array<const char*, 2>, 2> kMpiVariables{
-    {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"}, {"PMI_SIZE", "PMI_RANK"}}};
-
 constexpr int kMostRanks = 4096;
 
 }  // namespace
 
 Launch launch_of(int wanted, const Environment& environment) {
   Launch launch;
-  for (const auto& [size, rank] : kMpiVariables) {
-    if (environment(size) == nullptr || launch.by == Launch::By::kMpi) continue;
+  const auto by_mpi = [&](const char* size, const char* rank) {
     launch.by = Launch::By::kMpi;
     launch.ranks = number_of(environment, size, 1, kMostRanks);
     launch.rank = number_of(environment, rank, 0, launch.ranks - 1);
-  }
-  if (launch.by == Launch::By::kNobody && environment("WORLD_SIZE") != nullptr) {
+  };
+  // What Slurm's srun and MPICH's mpirun set comes after TCP's variables, which a user may give to
+  // srun's tasks.
+  if (environment("OMPI_COMM_WORLD_SIZE") != nullptr) {
+    by_mpi("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK");
+  } else if (environment("WORLD_SIZE") != nullptr) {
     launch.by = Launch::By::kTcp;
     launch.ranks = number_of(environment, "WORLD_SIZE", 1, kMostRanks);
     launch.rank = number_of(environment, "RANK", 0, launch.ranks - 1);
@@ -63,6 +62,11 @@ Launch launch_of(int wanted, const Environment& environment) {
       const char* host = environment("MASTER_ADDR");
       launch.tcp.host = host != nullptr ? host : "localhost";
     }
+  } else if (environment("PMI_SIZE") != nullptr) {
+    by_mpi("PMI_SIZE", "PMI_RANK");
+  } else if (environment("PMIX_RANK") != nullptr &&
+             environment("SLURM_STEP_NUM_TASKS") != nullptr) {
+    by_mpi("SLURM_STEP_NUM_TASKS", "SLURM_PROCID");
   }
   if (launch.ranks == 1) launch = {};
   if (wanted > 0 && launch.ranks > 1 && wanted != launch.ranks) {
