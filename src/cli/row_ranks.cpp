@@ -32,8 +32,7 @@ void serve_network(comm::Channel& channel, const std::string& path, const Option
     settings.memory_bytes = static_cast<std::uint64_t>(options.memory_gib * 0x1p30);
   }
   settings.make = [&](const Graph& of) {
-    auto made =
-        std::make_shared<search::Prepared>(of, options, workers, never, silent, nullptr, nullptr);
+    auto made = std::make_shared<search::Prepared>(of, options, workers, never, silent, nullptr);
     return std::shared_ptr<bound::Context>(made, &made->context);
   };
   comm::Communicator group(channel);

@@ -177,9 +177,8 @@ bool BoxSearch::shrink() {
   if (!reduced) return false;
   auto shrunk = std::make_unique<Shrunk>();
   shrunk->reduced = std::move(*reduced);
-  shrunk->engine =
-      std::make_unique<Prepared>(shrunk->reduced.graph, run_.options, run_.workers, run_.deadline,
-                                 run_.tracer, run_.accelerator, nullptr);
+  shrunk->engine = std::make_unique<Prepared>(shrunk->reduced.graph, run_.options, run_.workers,
+                                              run_.deadline, run_.tracer, run_.accelerator);
   if (engine_->dealt) {
     shrunk->engine->deal(
         run_.ranks->reduced(*engine_->dealt, root_.bounds, shrunk->engine->context));

@@ -25,7 +25,7 @@ struct Prepared {
   /// `accelerator`: null for the CPU alone. `ranks`: of a run of several, whose whole graph this
   /// is; else null.
   Prepared(const Graph& graph, const Options& options, Workers& workers, const Deadline& deadline,
-           Tracer& tracer, bound::Accelerator* accelerator, bound::Ranks* ranks)
+           Tracer& tracer, bound::Accelerator* accelerator, bound::Ranks* ranks = nullptr)
       : net32(graph, kPackBytes),
         net64(graph, kPackBytes),
         context(net32, net64, options, workers, deadline, tracer) {
