@@ -35,7 +35,7 @@ class Mixer {
       at += sizeof word;
     }
     std::uint64_t last = 0;
-    std::memcpy(&last, at, left);
+    if (left > 0) std::memcpy(&last, at, left);  // of an empty list there is no address
     add(last);
   }
   void add(const Shape& s) {
