@@ -1,6 +1,7 @@
 // What the process uses and may use: time, memory.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace coronet {
@@ -24,12 +25,21 @@ class Deadline {
  public:
   /// Infinity (and NaN) never pass.
   explicit Deadline(double seconds_from_process_start) : at_(seconds_from_process_start) {}
-  [[nodiscard]] bool passed() const { return elapsed_seconds() >= at_; }
+  [[nodiscard]] bool passed() const {
+    return (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) || elapsed_seconds() >= at_;
+  }
   /// Seconds left; negative after the deadline.
   [[nodiscard]] double left() const { return at_ - elapsed_seconds(); }
+  /// The same, which passes as well once `stop` is true; refers to it.
+  [[nodiscard]] Deadline unless(const std::atomic<bool>& stop) const {
+    Deadline sooner = *this;
+    sooner.stop_ = &stop;
+    return sooner;
+  }
 
  private:
   double at_;
+  const std::atomic<bool>* stop_ = nullptr;
 };
 
 }  // namespace coronet

@@ -50,8 +50,11 @@ std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Grap
 /// other network too once the search has lasted for long enough to repay the start.
 class LateAccelerator {
  public:
-  LateAccelerator(const Options& options, const Graph& graph)
-      : options_(options), accelerator_(open_accelerator(options, graph)) {}
+  /// `alone`: false where there are other ranks, which share the CPU's way.
+  LateAccelerator(const Options& options, const Graph& graph, bool alone)
+      : options_(options),
+        accelerator_(alone ? open_accelerator(options, graph) : nullptr),
+        tried_(!alone) {}
   /// Null: the CPU alone.
   [[nodiscard]] Accelerator* get() const { return accelerator_.get(); }
   /// True where the device was opened by this call. `searched`: seconds.
@@ -60,7 +63,7 @@ class LateAccelerator {
  private:
   const Options& options_;
   std::unique_ptr<Accelerator> accelerator_;
-  bool tried_ = false;
+  bool tried_;
 };
 
 }  // namespace coronet::bound

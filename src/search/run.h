@@ -18,7 +18,8 @@ struct Run {
   Workers& workers;
   const Deadline& deadline;
   bound::LateAccelerator& accelerator;
-  Prepared& whole;  ///< the graph as it was given
+  bound::Ranks* ranks;  ///< null: this one alone
+  Prepared& whole;      ///< the graph as it was given
   Oracle& oracle;
   std::vector<GraphBox> boxes;
   std::size_t memory = 0;  ///< bytes that the process may use

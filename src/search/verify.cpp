@@ -23,16 +23,16 @@ constexpr int kSmallInputs = 128;
 class Verification {
  public:
   Verification(const Graph& graph, const Property& property, const Evaluate& evaluate,
-               const Options& options, Tracer& tracer)
+               const Options& options, Tracer& tracer, bound::Ranks* ranks)
       : graph_(graph),
         property_(property),
         workers_(options.threads),
         deadline_(options.timeout > 0 ? options.timeout : HUGE_VAL),
-        accelerator_(options, graph),
-        whole_(graph, options, workers_, deadline_, tracer, accelerator_.get()),
+        accelerator_(options, graph, ranks == nullptr),
+        whole_(graph, options, workers_, deadline_, tracer, accelerator_.get(), ranks),
         oracle_(graph, property, evaluate),
-        run_{options, tracer, workers_, deadline_, accelerator_, whole_,
-             oracle_, {},     0,        {},        {},           elapsed_seconds()} {
+        run_{options, tracer, workers_, deadline_, accelerator_, ranks, whole_, oracle_,
+             {},      0,      {},       {},        elapsed_seconds()} {
     run_.memory = options.memory_gib > 0 ? static_cast<std::size_t>(options.memory_gib * 0x1p30)
                                          : machine_memory_bytes() / 5 * 4;
   }
@@ -110,6 +110,7 @@ class Verification {
     for (double b : run_.best_attack) result.best_attack = std::min(result.best_attack, b);
     result.memory["weights"] = whole_.net32.bytes() + whole_.net64.bytes();
     result.memory["resident"] = peak_resident_bytes();
+    if (run_.ranks != nullptr) result.ranks = run_.ranks->reports();
     if (accelerator_.get() != nullptr) {
       for (const auto& [tensor, bytes] : accelerator_.get()->memory())
         result.memory["device " + tensor] = bytes;
@@ -150,8 +151,8 @@ class Verification {
 }  // namespace
 
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
-              const Options& options, Tracer& tracer) {
-  return Verification(graph, property, evaluate, options, tracer).run();
+              const Options& options, Tracer& tracer, bound::Ranks* ranks) {
+  return Verification(graph, property, evaluate, options, tracer, ranks).run();
 }
 
 }  // namespace coronet::search

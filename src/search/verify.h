@@ -3,6 +3,7 @@
 
 #include "base/options.h"
 #include "base/progress.h"
+#include "bound/ranks/leader.h"
 #include "graph/graph.h"
 #include "search/oracle.h"
 #include "spec/property.h"
@@ -10,9 +11,10 @@
 
 namespace coronet::search {
 
-/// `evaluate` is the network as written, in intervals: the judge of counterexamples. Throws Error
-/// where a setting is malformed.
+/// `evaluate` is the network as written, in intervals: the judge of counterexamples. `ranks`: share
+/// in bounding rows, where there are several; null for one. Throws Error where a setting is
+/// malformed.
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
-              const Options& options, Tracer& tracer);
+              const Options& options, Tracer& tracer, bound::Ranks* ranks = nullptr);
 
 }  // namespace coronet::search
