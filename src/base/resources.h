@@ -1,6 +1,7 @@
 // What the process uses and may use: time, memory.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace coronet {
@@ -19,17 +20,26 @@ std::uint64_t peak_resident_bytes();
 /// groups if that is less.
 std::uint64_t machine_memory_bytes();
 
-/// A moment, measured from the start of the process.
+/// A moment, measured from the start of the process; an interruption brings it forward to now.
 class Deadline {
  public:
-  /// Infinity (and NaN) never pass.
-  explicit Deadline(double seconds_from_process_start) : at_(seconds_from_process_start) {}
-  [[nodiscard]] bool passed() const { return elapsed_seconds() >= at_; }
-  /// Seconds left; negative after the deadline.
-  [[nodiscard]] double left() const { return at_ - elapsed_seconds(); }
+  /// Infinity (and NaN) never pass. `interrupted` may be set by any thread, and must outlive this.
+  explicit Deadline(double seconds_from_process_start,
+                    const std::atomic<bool>* interrupted = nullptr)
+      : at_(seconds_from_process_start), interrupted_(interrupted) {}
+  [[nodiscard]] bool passed() const { return interrupted() || elapsed_seconds() >= at_; }
+  [[nodiscard]] bool interrupted() const { return interrupted_ != nullptr && interrupted_->load(); }
+  /// Seconds left; negative after the deadline, 0 once interrupted.
+  [[nodiscard]] double left() const { return interrupted() ? 0 : at_ - elapsed_seconds(); }
+  /// This deadline, or that moment if it is earlier.
+  [[nodiscard]] Deadline within(double seconds_from_process_start) const {
+    return Deadline(at_ <= seconds_from_process_start ? at_ : seconds_from_process_start,
+                    interrupted_);
+  }
 
  private:
   double at_;
+  const std::atomic<bool>* interrupted_;
 };
 
 }  // namespace coronet
