@@ -4,6 +4,7 @@
 #include "base/options.h"
 #include "base/progress.h"
 #include "graph/graph.h"
+#include "search/continuation.h"
 #include "search/oracle.h"
 #include "spec/property.h"
 #include "spec/result.h"
@@ -11,8 +12,8 @@
 namespace coronet::search {
 
 /// `evaluate` is the network as written, in intervals: the judge of counterexamples. Throws Error
-/// where a setting is malformed.
+/// where a setting is malformed or the checkpoint to go on from does not fit.
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
-              const Options& options, Tracer& tracer);
+              const Options& options, Tracer& tracer, Continuation continuation = {});
 
 }  // namespace coronet::search

@@ -1,0 +1,214 @@
+// Searches that are interrupted and taken up again, and checkpoints that must not be trusted.
+#include "search/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/resources.h"
+#include "folder.h"
+#include "graph/evaluate.h"
+#include "graphs.h"
+#include "io/file.h"
+#include "queries.h"
+#include "search/verify.h"
+
+namespace coronet::search {
+namespace {
+
+using test::Draw;
+using test::expect_honest;
+
+std::string bytes_of(const Checkpoint& checkpoint) {
+  std::string bytes;
+  ByteWriter out([&](std::string_view piece) { bytes += piece; });
+  encode(checkpoint, out);
+  return bytes;
+}
+
+Checkpoint from_bytes(const std::string& bytes) {
+  ByteReader in("test", bytes);
+  return decode(in);
+}
+
+struct Query {
+  std::string name;
+  Graph graph;
+  Property property;
+  Options options;
+};
+
+Result run(const Query& query, Continuation continuation) {
+  Options options = query.options;
+  options.timeout = elapsed_seconds() + 3;
+  Tracer tracer;
+  return verify(query.graph, query.property, test::as_exact(query.graph), options, tracer,
+                std::move(continuation));
+}
+
+/// What a kill leaves behind: nothing of what the process knew.
+struct Killed {};
+
+/// One run of a query in parts.
+class Parts {
+ public:
+  /// Each part ends when it has been asked so often whether the state is to be saved; with `kill`, it
+  /// ends there and then, so that it goes on from what was saved a few rounds before.
+  Parts(const Query& query, int length, bool kill) : query_(query), length_(length), kill_(kill) {}
+
+  Result run() {
+    for (;;) {
+      ++count_;
+      std::atomic<bool> interrupted = false;
+      int asked = 0;
+      Continuation continuation;
+      continuation.interrupted = &interrupted;
+      continuation.save = [&](const Checkpoint& c) { saved_ = bytes_of(c); };
+      continuation.due = [&] {
+        // Ever longer parts end, however much of each is spent before its first round.
+        const bool end = ++asked >= length_ + count_ / 8;
+        if (end && kill_) throw Killed();
+        if (end) interrupted = true;
+        return kill_ && asked % 3 == 2;
+      };
+      if (saved_) continuation.resume = from_bytes(*saved_);
+      try {
+        Result result = search::run(query_, std::move(continuation));
+        expect_honest(query_.graph, query_.property, result);
+        if (result.reason != "interrupted") return result;
+        EXPECT_EQ(result.verdict, Verdict::kUnknown);
+        EXPECT_TRUE(saved_.has_value());
+      } catch (const Killed&) {
+      }
+    }
+  }
+
+  [[nodiscard]] int count() const { return count_; }
+  [[nodiscard]] const std::optional<std::string>& saved() const { return saved_; }
+
+ private:
+  const Query& query_;
+  int length_;
+  bool kill_;
+  int count_ = 0;
+  std::optional<std::string> saved_;
+};
+
+Options options_of(const std::string& branch) {
+  Options options;
+  options.threads = 1;
+  options.branch = branch;
+  options.batch = 4;
+  options.iterations = 5;
+  options.spec_iterations = 5;
+  options.branch_iterations = 5;
+  options.refine_iterations = 3;
+  options.attack = false;
+  options.refine = false;
+  options.device = "cpu";
+  return options;
+}
+
+/// Is Y_0 ever so low, and is Y_1? `margin`: below the least value that sampling finds, as a share of
+/// the range; negative: some point is so low.
+Query low_outputs(const std::string& name, Graph graph, int boxes, double radius, double margin,
+                  Options options, std::uint64_t seed) {
+  Query q{name, std::move(graph), {}, std::move(options)};
+  q.property = test::property_of(q.graph);
+  Draw draw(seed);
+  for (int b = 0; b < boxes; ++b) {
+    Box box;
+    for (int i = 0; i < q.graph.inputs(); ++i) {
+      const double c = draw.real(-1, 1);
+      box.lower.push_back(c - radius);
+      box.upper.push_back(c + radius);
+    }
+    q.property.boxes.push_back(box);
+    for (int k = 0; k < 2; ++k) {
+      double low = HUGE_VAL;
+      double high = -HUGE_VAL;
+      for (int s = 0; s < 2000; ++s) {
+        const double y = evaluate(q.graph, test::random_point(draw, box))[k];
+        low = std::min(low, y);
+        high = std::max(high, y);
+      }
+      q.property.clauses.push_back({b, {test::at_most(k, 1, -(low - margin * (high - low)))}});
+    }
+  }
+  return q;
+}
+
+/// A clause of two constraints, which has multipliers of its own.
+void add_pair(Query& q) {
+  Clause both{0, {test::at_most(0, 1, q.property.clauses[0].constraints[0].constant),
+                  test::at_most(1, 1, q.property.clauses[1].constraints[0].constant)}};
+  q.property.clauses.push_back(both);
+}
+
+std::vector<Query> queries() {
+  std::vector<Query> all;
+  for (std::uint64_t seed = 0; seed < 2; ++seed) {
+    const std::string which = std::to_string(seed);
+    all.push_back(low_outputs("mlp " + which, test::mlp(seed, 6, 3, 12, 3), 1, 0.5, 0.2,
+                              options_of("relu"), seed));
+    all.push_back(low_outputs("two boxes " + which, test::mlp(seed + 10, 6, 3, 12, 2), 2, 0.4, 0.2,
+                              options_of("relu"), seed));
+    add_pair(all.back());
+    all.push_back(low_outputs("convolutions " + which, test::conv_net(seed), 1, 0.05, 0.5,
+                              options_of("relu"), seed));
+    all.push_back(low_outputs("inputs " + which, test::mlp(seed + 20, 3, 3, 12, 2), 2, 0.6, 0.05,
+                              options_of("input"), seed));
+    all.push_back(low_outputs("in turns " + which, test::mlp(seed + 30, 4, 3, 14, 2), 2, 0.6, 0.1,
+                              options_of("auto"), seed));
+    all.back().options.input_split_dims = 0;
+    Options refining = options_of("relu");
+    refining.refine = true;
+    refining.least_turn = 0;
+    all.push_back(low_outputs("refining " + which, test::mlp(seed + 40, 6, 4, 14, 2), 1, 0.4, 0.1,
+                              refining, seed));
+    all.push_back(low_outputs("violated " + which, test::mlp(seed + 50, 6, 3, 16, 2), 2, 0.5, -0.02,
+                              options_of("relu"), seed));
+    all.back().options.attack = seed == 0;
+  }
+  return all;
+}
+
+TEST(Checkpoint, PartsEndAsOneRunDoes) {
+  int parts = 0;
+  for (const Query& q : queries()) {
+    SCOPED_TRACE(q.name);
+    fprintf(stderr, "%s\n", q.name.c_str());
+    const Result whole = run(q, {});
+    fprintf(stderr, "  %d %lld\n", (int)whole.verdict, (long long)whole.domains);
+    const bool repeats = !q.options.refine && q.options.branch != "auto";
+    for (const int length : {2, 7}) {
+      for (const bool kill : {false, true}) {
+        SCOPED_TRACE(std::to_string(length) + (kill ? " killed" : ""));
+        Parts run(q, length + (kill ? 3 : 0), kill);
+        const Result result = run.run();
+        EXPECT_EQ(result.verdict, whole.verdict);
+        parts += run.count();
+        fprintf(stderr, "%s: %lld whole, %lld in %d parts\n", q.name.c_str(), (long long)whole.domains,
+                    (long long)result.domains, run.count());
+        if (!repeats || whole.verdict != Verdict::kHolds) continue;
+        // What was bounded after the last write does not count.
+        EXPECT_LE(static_cast<double>(result.domains), 1.1 * static_cast<double>(whole.domains) + 8);
+      }
+    }
+  }
+  EXPECT_GT(parts, 300);
+}
+
+}  // namespace
+}  // namespace coronet::search
