@@ -193,8 +193,6 @@ Between BoxSearch::between() {
 /// ReLUs first; boxes of the input get a turn where they may do better, then ReLUs the rest. Once
 /// every ReLU is split, what stays open is due to other functions, and boxes have all the time.
 void BoxSearch::branch() {
-  const double now = elapsed_seconds();
-  const double left = std::min(run_.deadline.left(), 600.0);
   const auto split_inputs = [&](const Deadline& until) {
     run_.result.reason.clear();
     drop_clauses(run_.split_inputs(open_, until, between()).clause_refuted);
@@ -204,8 +202,16 @@ void BoxSearch::branch() {
     split_neurons(run_.deadline);
     return;
   }
-  split_neurons(run_.deadline.within(now + 0.02 * left));
-  if (!exhausted() && !over()) split_inputs(run_.deadline.within(now + 0.3 * left));
+  if (!(progress_->inputs_until > 0)) {
+    const double spent = elapsed_seconds() - began_;
+    const double left = std::min(run_.deadline.left(), 600.0);
+    progress_->neurons_until = spent + 0.02 * left;
+    progress_->inputs_until = spent + 0.3 * left;
+  }
+  split_neurons(run_.deadline.within(began_ + progress_->neurons_until));
+  if (!exhausted() && !over()) {
+    split_inputs(run_.deadline.within(began_ + progress_->inputs_until));
+  }
   if (!exhausted() && !over()) split_neurons(run_.deadline);
   if (exhausted()) split_inputs(run_.deadline);
 }

@@ -87,6 +87,8 @@ Tree get_tree(ByteReader& in) {
 void put(ByteWriter& out, const BoxProgress& box) {
   out.put(box.box);
   out.put(box.seconds);
+  out.put(box.neurons_until);
+  out.put(box.inputs_until);
   out.put(std::uint8_t{box.crowned});
   out.put(box.alpha_nodes);
   out.put(std::uint64_t{box.bounds.lo.size()});
@@ -106,6 +108,8 @@ BoxProgress get_box(ByteReader& in) {
   BoxProgress box;
   box.box = in.get<int>();
   box.seconds = in.get<double>();
+  box.neurons_until = in.get<double>();
+  box.inputs_until = in.get<double>();
   box.crowned = in.get_bool();
   box.alpha_nodes = in.get<int>();
   const std::size_t nodes = in.get_count(2 * sizeof(std::uint64_t));

@@ -27,8 +27,11 @@ struct Identity {
 /// How far the search of one box is. Nodes and neurons are those of the whole graph, but for the
 /// tree's: its neurons are numbered as in the graph without dead neurons that was searched last.
 struct BoxProgress {
-  int box = -1;               ///< of the property
-  double seconds = 0;         ///< spent on it
+  int box = -1;        ///< of the property
+  double seconds = 0;  ///< spent on it
+  /// Where inputs are split in turns with neurons: the seconds at which the first turn of each
+  /// ends, whatever run it falls into; 0: not begun.
+  double neurons_until = 0, inputs_until = 0;
   bool crowned = false;       ///< CROWN is done
   int alpha_nodes = 0;        ///< nodes before this one were bounded by alpha
   bound::Bounds bounds;       ///< of all nodes of the whole graph; or of none: nothing is known yet

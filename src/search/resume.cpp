@@ -76,6 +76,7 @@ class BoxCheck {
 
   void run() {
     require(box_.box >= 0 && box_.box < static_cast<int>(property_.boxes.size()), "a box");
+    require(!std::isnan(box_.neurons_until) && !std::isnan(box_.inputs_until), "a turn");
     require(box_.seconds >= 0 && box_.alpha_nodes >= 0 && box_.alpha_nodes <= nodes_, "a count");
     bounds();
     if (!box_.planted) return;
