@@ -81,7 +81,7 @@ bool BoxSearch::bound_at_root() {
   if (!before.lo.empty()) settings.known = &before;
   if (progress_->crowned) settings.method = Method::kInterval;  // the known bounds are CROWN's
   root_ = bound_root(engine_->context, box_.lower, box_.upper, settings);
-  check_known();
+  if (settings.known != nullptr) check_known();
   bound_clauses(0, how);
   run_.end_phase(how);
   if (open_.empty()) return false;
