@@ -37,7 +37,7 @@ void measure(const std::string& network, const std::string& query, const Options
   const auto accelerator = bound::open_accelerator(options, graph);
   Workers workers(options.threads);
   Tracer tracer;
-  search::Prepared engine(graph, options, workers, deadline, tracer, accelerator.get());
+  search::Prepared engine(graph, options, workers, deadline, tracer, accelerator.get(), nullptr);
   std::vector<search::ClauseRows> clauses;
   std::vector<search::GraphBox> boxes;
   for (const Box& b : property.boxes) boxes.push_back(search::make_graph_box(graph, b));

@@ -11,6 +11,7 @@ enum class ErrorKind {
   kBadInput,     ///< malformed file, wrong option, property that does not fit the network
   kUnsupported,  ///< well-formed, but outside what Coronet can analyse soundly
   kOutOfMemory,  ///< does not fit into --memory; the message names the tensor and its bytes
+  kRank,         ///< another rank ended, or cannot be reached; the message names it
   kInternal,     ///< a broken invariant of Coronet itself: never a verdict
 };
 

@@ -27,19 +27,33 @@ class Deadline {
   explicit Deadline(double seconds_from_process_start,
                     const std::atomic<bool>* interrupted = nullptr)
       : at_(seconds_from_process_start), interrupted_(interrupted) {}
-  [[nodiscard]] bool passed() const { return interrupted() || elapsed_seconds() >= at_; }
-  [[nodiscard]] bool interrupted() const { return interrupted_ != nullptr && interrupted_->load(); }
+  [[nodiscard]] bool passed() const {
+    return interrupted() || set(stop_) || elapsed_seconds() >= at_;
+  }
+  [[nodiscard]] bool interrupted() const { return set(interrupted_); }
   /// Seconds left; negative after the deadline, 0 once interrupted.
   [[nodiscard]] double left() const { return interrupted() ? 0 : at_ - elapsed_seconds(); }
   /// This deadline, or that moment if it is earlier.
   [[nodiscard]] Deadline within(double seconds_from_process_start) const {
-    return Deadline(at_ <= seconds_from_process_start ? at_ : seconds_from_process_start,
-                    interrupted_);
+    Deadline sooner = *this;
+    if (!(at_ <= seconds_from_process_start)) sooner.at_ = seconds_from_process_start;
+    return sooner;
+  }
+  /// The same, which passes as well once `stop` is true; refers to it.
+  [[nodiscard]] Deadline unless(const std::atomic<bool>& stop) const {
+    Deadline sooner = *this;
+    sooner.stop_ = &stop;
+    return sooner;
   }
 
  private:
   double at_;
+  static bool set(const std::atomic<bool>* flag) {
+    return flag != nullptr && flag->load(std::memory_order_relaxed);
+  }
+
   const std::atomic<bool>* interrupted_;
+  const std::atomic<bool>* stop_ = nullptr;
 };
 
 }  // namespace coronet

@@ -14,6 +14,7 @@
 
 namespace coronet::bound {
 
+class RowBounder;
 class RowDevice;
 
 struct Context {
@@ -25,6 +26,7 @@ struct Context {
   Tracer& tracer;
   std::vector<Workspace<float>> space32;  ///< one for each worker
   std::vector<Workspace<double>> space64;
+  RowBounder* ranks = nullptr;  ///< deals rows over all ranks, if there are several
   RowDevice* device = nullptr;  ///< bounds rows in place of the workers, if there is one
   /// From so many products on for each worker that would have rows (so many of them at least), the
   /// device is sooner: with less, its kernels are shorter than their launches.

@@ -52,8 +52,20 @@ struct RowBounds {
   bool timed_out = false;
 };
 
+/// Bounds rows in place of the workers: all ranks together (ranks/leader.h).
+class RowBounder {
+ public:
+  virtual ~RowBounder() = default;
+  virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
+                          const Deadline& deadline) = 0;
+};
+
+/// By all ranks, by the device, or by the workers, as the context has it.
 RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings);
+/// By the context's workers.
+RowBounds bound_rows_here(Context& context, const Root& root, const RowList& list,
+                          const OptimiseSettings& settings, const Deadline& deadline);
 
 /// The neurons that a list in selection form asks for, ascending, each once.
 std::vector<int> neurons_of(const RowList& list);

@@ -13,8 +13,10 @@
 #include "cli/bounds_rows.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/launch.h"
 #include "cli/options_cli.h"
 #include "cli/query_files.h"
+#include "cli/row_ranks.h"
 #include "cli/streams.h"
 #include "cli/written_network.h"
 #include "io/file.h"
@@ -68,9 +70,8 @@ int label_of(WrittenNetwork& written, const Box& box) {
   return static_cast<int>(std::max_element(y.begin(), y.end()) - y.begin());
 }
 
-int bounds(const BoundsArguments& arguments) {
-  const Options& options = arguments.options;
-  const QueryFiles files = query_files(arguments.files, {});
+int lead(const BoundsArguments& arguments, const QueryFiles& files, const Options& options,
+         comm::Channel* channel) {
   WrittenNetwork written(files.networks.front().path);
   const Graph graph = written.model().lower();
   const Property property = read_vnnlib(files.property, written.model().signature());
@@ -79,12 +80,15 @@ int bounds(const BoundsArguments& arguments) {
   Forms forms = arguments.rows == "label" ? label_forms(graph, label_of(written, property.boxes[b]))
                                           : property_forms(graph, property, b);
   written.release_if_large(graph);
+  LedRanks ranks(channel, graph, options);
 
   Workers workers(options.threads);
   const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);
   Tracer silent;
-  const std::unique_ptr<bound::Accelerator> accelerator = bound::open_accelerator(options, graph);
-  search::Prepared prepared(graph, options, workers, deadline, silent, accelerator.get());
+  const std::unique_ptr<bound::Accelerator> accelerator =
+      channel != nullptr ? nullptr : bound::open_accelerator(options, graph);
+  search::Prepared prepared(graph, options, workers, deadline, silent, accelerator.get(),
+                            ranks.get());
   bound::Context& context = prepared.context;
   // The box of the decimals as written: the doubles nearest to them, widened by one unit.
   search::GraphBox box = search::make_graph_box(graph, property.boxes[b]);
@@ -99,13 +103,16 @@ int bounds(const BoundsArguments& arguments) {
   const bound::Root root = bound::bound_root(context, box.lower, box.upper, settings);
   const double middle = elapsed_seconds();
   bound_forms(context, root, settings.method, forms);
+  const double end = elapsed_seconds();
+  ranks.end();
   const BoundsReport report{graph,
                             root.bounds,
                             std::move(forms.rows),
                             b,
                             middle - begin,
-                            elapsed_seconds() - middle,
-                            root.timed_out || deadline.passed()};
+                            end - middle,
+                            root.timed_out || deadline.passed(),
+                            ranks.reports()};
   bool good = say(bounds_table(report));
   if (!arguments.json_file.empty()) {
     write_file(arguments.json_file, bounds_json(report, options,
@@ -121,6 +128,23 @@ int bounds(const BoundsArguments& arguments) {
     return kTimeout;
   }
   return kDecided;
+}
+
+int bounds(const BoundsArguments& arguments) {
+  const QueryFiles files = query_files(arguments.files, {});
+  const comm::Launch launch = launch_of(arguments.options);
+  const auto serve = [&](comm::Channel& channel, const Options& options) {
+    serve_network(channel, files.networks.front().path, options);
+  };
+  if (launch.rank != 0) return run_serving(launch, arguments.options, serve);
+  int exit_code = kInternal;
+  run_leading(
+      launch, arguments.options,
+      [&](comm::Channel* channel, const Options& options) {
+        exit_code = lead(arguments, files, options, channel);
+      },
+      serve);
+  return exit_code;
 }
 
 }  // namespace

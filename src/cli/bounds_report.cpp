@@ -9,8 +9,10 @@
 
 #include "base/resources.h"
 #include "cli/graph_words.h"
+#include "cli/row_ranks.h"
 #include "cli/table.h"
 #include "io/npz.h"
+#include "io/ranks_json.h"
 
 namespace coronet::cli {
 
@@ -56,6 +58,7 @@ std::string bounds_table(const BoundsReport& report) {
   std::string text = nodes.text();
   text += fmt::format("unstable ReLUs: {}; {:.3f} s; peak memory {:.0f} MiB\n", total,
                       report.seconds, static_cast<double>(peak_resident_bytes()) / 0x1p20);
+  text += rank_words(report.ranks);
   if (report.rows.empty()) return text;
   Table rows({">clause", ">lower bound", "", "of"});
   for (const RowReport& row : report.rows) {
@@ -78,6 +81,7 @@ std::string bounds_json(const BoundsReport& report, const Options& options,
   out["row_seconds"] = report.row_seconds;
   out["timed_out"] = report.timed_out;
   out["memory"] = peak_resident_bytes();
+  if (!report.ranks.empty()) out["ranks"] = ranks_json(report.ranks);
   auto rows = nlohmann::ordered_json::array();
   for (const RowReport& row : report.rows) {
     nlohmann::ordered_json one;

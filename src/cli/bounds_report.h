@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "bound/bounds.h"
 #include "graph/graph.h"
+#include "spec/rank_report.h"
 
 namespace coronet::cli {
 
@@ -28,6 +29,7 @@ struct BoundsReport {
   double seconds = 0;      ///< spent on bounds of nodes
   double row_seconds = 0;  ///< and of rows
   bool timed_out = false;
+  std::vector<RankReport> ranks;  ///< empty where one rank was alone
 };
 
 /// Unstable ReLUs of node v: those whose input has bounds of both signs; 0 for other nodes.

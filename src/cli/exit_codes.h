@@ -11,6 +11,7 @@ enum ExitCode : int {
   kBadInput = 2,
   kUnsupported = 3,
   kOutOfMemory = 4,
+  kRankFailed = 5,
   kUnknown = 10,
   kTimeout = 11,
 };
@@ -23,6 +24,8 @@ inline ExitCode exit_code(ErrorKind kind) {
       return kUnsupported;
     case ErrorKind::kOutOfMemory:
       return kOutOfMemory;
+    case ErrorKind::kRank:
+      return kRankFailed;
     case ErrorKind::kInternal:
       return kInternal;
   }

@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/resources.h"
 #include "cli/exit_codes.h"
+#include "cli/row_ranks.h"
 #include "cli/streams.h"
 #include "io/counterexample.h"
 #include "io/file.h"
@@ -83,6 +84,11 @@ const Property& Report::keep(Property property) {
   return property_.emplace(std::move(property));
 }
 
+void Report::before_early_end(std::function<void()> call) {
+  const std::scoped_lock lock(mutex_);
+  before_early_end_ = std::move(call);
+}
+
 void Report::claim() {
   if (!claimed_.exchange(true)) return;
   for (;;) ::pause();  // the watchdog is about to end the process
@@ -135,6 +141,9 @@ int Report::finish(const Result& result, int exit_code) {
   if (open && !settings_.quiet && progress_.style() != ProgressStyle::kJson) {
     whisper(explain_open(result, options_));
   }
+  if (!settings_.quiet && progress_.style() != ProgressStyle::kJson) {
+    whisper(rank_words(result.ranks));
+  }
   return good ? exit_code : kBadInput;
 }
 
@@ -179,6 +188,12 @@ void Report::give_up(Verdict verdict, const std::string& reason, int exit_code) 
     code = finish(early_result(verdict, reason), exit_code);
   } catch (const std::exception&) {
     // Nothing can be said any more but the exit code.
+  }
+  try {
+    const std::scoped_lock lock(mutex_);
+    if (before_early_end_) before_early_end_();
+  } catch (const std::exception&) {
+    // Whoever waits for this process learns of its end from the system.
   }
   ::_exit(code);
 }

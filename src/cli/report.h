@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -37,6 +38,8 @@ class Report {
   int decided(const Result& result);
   /// The same for an exception: no verdict but for want of memory, which is `unknown`.
   int failed(ErrorKind kind, const std::string& message);
+  /// What to do before the process is ended from the watchdog's thread; null: nothing.
+  void before_early_end(std::function<void()> call);
   /// From the watchdog's thread: says the verdict and ends the process at once, unless the command
   /// has begun to end by itself.
   void give_up(Verdict verdict, const std::string& reason, int exit_code);
@@ -55,6 +58,7 @@ class Report {
   std::atomic<bool> claimed_{false};
   mutable std::mutex mutex_;
   std::optional<Property> property_;
+  std::function<void()> before_early_end_;
 };
 
 /// What was proven, what limited it, what to try: a few lines for `unknown` and `timeout`.

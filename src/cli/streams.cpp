@@ -47,6 +47,7 @@ std::string error_text(int exit_code, const std::string& message) {
   const char* prefix = "error: ";
   if (exit_code == kUnsupported) prefix = "unsupported: ";
   if (exit_code == kOutOfMemory) prefix = "out of memory: ";
+  if (exit_code == kRankFailed) prefix = "a rank failed: ";
   if (exit_code == kInternal) prefix = "internal error (a bug in Coronet): ";
   return std::string("coronet: ") + prefix + message + "\n";
 }

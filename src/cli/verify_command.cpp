@@ -11,10 +11,12 @@
 #include "cli/checkpoint_file.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/launch.h"
 #include "cli/options_cli.h"
 #include "cli/progress_line.h"
 #include "cli/query_files.h"
 #include "cli/report.h"
+#include "cli/row_ranks.h"
 #include "cli/streams.h"
 #include "cli/watchdog.h"
 #include "cli/written_network.h"
@@ -42,7 +44,7 @@ The first line of standard output is the verdict:
   timed-out  the time ran out first ("timeout" in the result file, as VNN-COMP has it)
 
 Exit codes: 0 sat or unsat, 1 internal error, 2 bad input, 3 unsupported, 4 out of memory,
-10 unknown, 11 timed out.
+5 another rank failed, 10 unknown, 11 timed out.
 
 A search that is interrupted (SIGINT, SIGTERM) or timed out goes on from its checkpoint:
   coronet verify net.onnx property.vnnlib --timeout 3600 --checkpoint run.ckpt
@@ -54,6 +56,7 @@ Examples:
   coronet verify query.vnnlib --network N=net.onnx --timeout 60 --result out.txt
   coronet verify net.onnx.gz property.vnnlib.gz --json out.json --progress json
   coronet verify net.onnx property.vnnlib --branch none      # only what the bounds prove
+  mpirun -n 4 coronet verify net.onnx property.vnnlib        # rows shared by four processes
 )";
 
 /// Is this the network that the query declares? Only VNN-LIB 2 names it.
@@ -72,7 +75,7 @@ void check_names(const std::vector<NamedModel>& networks, const Property& proper
 }
 
 Result verify_files(const QueryFiles& files, const Options& options, CheckpointFile& checkpoint,
-                    Report& report, Tracer& tracer) {
+                    Report& report, Tracer& tracer, comm::Channel* channel) {
   search::Continuation continuation = checkpoint.continuation();
   WrittenNetwork written(files.networks.front().path);
   const Graph graph = written.model().lower();
@@ -81,22 +84,48 @@ Result verify_files(const QueryFiles& files, const Options& options, CheckpointF
   check_import(written.model(), graph, options.seed,
                property.boxes.empty() ? nullptr : property.boxes.data());
   written.release_if_large(graph);
+  LedRanks ranks(channel, graph, options);
   const double loaded = elapsed_seconds();
   Result result = search::verify(
       graph, property, [&](const std::vector<double>& x) { return written.enclose(x); }, options,
-      tracer, std::move(continuation));
+      tracer, std::move(continuation), ranks.get());
+  ranks.end();
   result.checkpoint = checkpoint.written();
   result.phases.insert(result.phases.begin(), {"load", loaded});
   return result;
 }
 
+/// While it lives, a verdict for want of time, of memory or of patience sends the other ranks home
+/// before it ends the process.
+class EarlyLeave {
+ public:
+  EarlyLeave(Report& report, comm::Channel* channel) : report_(report) {
+    if (channel != nullptr) report_.before_early_end([channel] { channel->leave(); });
+  }
+  ~EarlyLeave() { report_.before_early_end(nullptr); }
+  EarlyLeave(const EarlyLeave&) = delete;
+  EarlyLeave& operator=(const EarlyLeave&) = delete;
+
+ private:
+  Report& report_;
+};
+
 int verify(const VerifyArguments& arguments) {
   QueryFiles files;
+  comm::Launch launch;
   std::string problem;
   try {
+    launch = launch_of(arguments.options);
     files = query_files(arguments.files, arguments.networks);
   } catch (const Error& error) {
     problem = error.what();
+  }
+  const auto serve = [&](comm::Channel& channel, const Options& options) {
+    serve_network(channel, files.networks.front().path, options);
+  };
+  if (launch.rank != 0) {
+    // What is wrong with the files, the leader says.
+    return problem.empty() ? run_serving(launch, arguments.options, serve) : kBadInput;
   }
   ReportSettings settings = arguments.report;
   settings.property = files.property;
@@ -109,8 +138,15 @@ int verify(const VerifyArguments& arguments) {
   checkpoint_settings.quiet = settings.quiet;
   CheckpointFile checkpoint(std::move(checkpoint_settings));
   const Watchdog watchdog(arguments.options, report, progress, checkpoint);
+  int exit_code = kInternal;
   try {
-    return report.decided(verify_files(files, arguments.options, checkpoint, report, progress));
+    const auto lead = [&](comm::Channel* channel, const Options& options) {
+      const EarlyLeave leave(report, channel);
+      exit_code =
+          report.decided(verify_files(files, options, checkpoint, report, progress, channel));
+    };
+    run_leading(launch, arguments.options, lead, serve);
+    return exit_code;
   } catch (const Error& error) {
     return report.failed(error.kind(), error.what());
   } catch (const std::bad_alloc&) {

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "io/ranks_json.h"
+
 namespace coronet {
 namespace {
 
@@ -94,6 +96,7 @@ std::string to_json(const Result& result, const Property& property, const Option
   out["unstable_neurons"] = result.unstable_neurons;
   out["best_attack"] = result.best_attack;
   out["memory"] = result.memory;
+  if (!result.ranks.empty()) out["ranks"] = ranks_json(result.ranks);
   out["property"] = property_json(property);
   out["options"] = options_json(options);
   out["run"] = extra;

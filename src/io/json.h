@@ -16,7 +16,8 @@ const char* verdict_name(Verdict verdict);
 /// One JSON object, indented, with a final newline. Keys: "verdict", "reason" (absent when
 /// decided), "counterexample"
 /// ("input", "output"; absent unless violated), "clauses", "phases", "seconds" (sum of the phases),
-/// "domains", "open_domains", "unstable_neurons", "best_attack", "memory", "property" (sizes and
+/// "domains", "open_domains", "unstable_neurons", "best_attack", "memory", "ranks" (absent
+/// for one), "property" (sizes and
 /// names), "options" (every entry of options.def), "run"
 /// (`extra`: network and property file, version, machine, ...). NaN and infinities are null: JSON
 /// has no words for them.

@@ -317,6 +317,10 @@ bool BoxSearch::shrink() {
   shrunk->reduced = std::move(*reduced);
   shrunk->engine = std::make_unique<Prepared>(shrunk->reduced.graph, run_.options, run_.workers,
                                               run_.deadline, run_.tracer, run_.accelerator);
+  if (engine_->dealt) {
+    shrunk->engine->deal(
+        run_.ranks->reduced(*engine_->dealt, root_.bounds, shrunk->engine->context));
+  }
   engine_ = shrunk->engine.get();
   remember(root_.bounds);
   root_ = restate(engine_->context, shrunk->reduced.select(root_.bounds));

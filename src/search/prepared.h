@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "bound/accelerator.h"
 #include "bound/context.h"
+#include "bound/ranks/leader.h"
 
 namespace coronet::search {
 
@@ -18,16 +20,26 @@ struct Prepared {
   bound::Network<double> net64;
   bound::Context context;
   std::unique_ptr<bound::RowDevice> device;
+  std::unique_ptr<bound::RowBounder> dealt;  ///< to all ranks
 
-  /// `accelerator`: null for the CPU alone.
+  /// `accelerator`: null for the CPU alone. `ranks`: of a run of several, whose whole graph this
+  /// is; else null.
   Prepared(const Graph& graph, const Options& options, Workers& workers, const Deadline& deadline,
-           Tracer& tracer, bound::Accelerator* accelerator)
+           Tracer& tracer, bound::Accelerator* accelerator, bound::Ranks* ranks = nullptr)
       : net32(graph, kPackBytes),
         net64(graph, kPackBytes),
         context(net32, net64, options, workers, deadline, tracer) {
-    if (accelerator == nullptr) return;
-    device = accelerator->prepare(net64, workers);
-    context.device = device.get();
+    if (accelerator != nullptr) {
+      device = accelerator->prepare(net64, workers);
+      context.device = device.get();
+    }
+    if (ranks != nullptr) deal(ranks->whole(context));
+  }
+
+  /// From now on, rows are bounded so.
+  void deal(std::unique_ptr<bound::RowBounder> by) {
+    dealt = std::move(by);
+    context.ranks = dealt.get();
   }
 };
 

@@ -21,6 +21,7 @@ struct Run {
   Workers& workers;
   const Deadline& deadline;
   bound::Accelerator* accelerator;  ///< null: the CPU alone
+  bound::Ranks* ranks;              ///< null: this one alone
   Prepared& whole;                  ///< the graph as it was given
   Oracle& oracle;
   std::vector<GraphBox> boxes;

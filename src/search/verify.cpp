@@ -24,20 +24,22 @@ constexpr int kSmallInputs = 128;
 class Verification {
  public:
   Verification(const Graph& graph, const Property& property, const Evaluate& evaluate,
-               const Options& options, Tracer& tracer, Continuation continuation)
+               const Options& options, Tracer& tracer, Continuation continuation,
+               bound::Ranks* ranks)
       : graph_(graph),
         property_(property),
         continuation_(std::move(continuation)),
         workers_(options.threads),
         deadline_(options.timeout > 0 ? options.timeout : HUGE_VAL, continuation_.interrupted),
-        accelerator_(bound::open_accelerator(options, graph)),
-        whole_(graph, options, workers_, deadline_, tracer, accelerator_.get()),
+        accelerator_(ranks != nullptr ? nullptr : bound::open_accelerator(options, graph)),
+        whole_(graph, options, workers_, deadline_, tracer, accelerator_.get(), ranks),
         oracle_(graph, property, evaluate),
         run_{options,
              tracer,
              workers_,
              deadline_,
              accelerator_.get(),
+             ranks,
              whole_,
              oracle_,
              {},
@@ -163,6 +165,7 @@ class Verification {
     for (double b : run_.best_attack) result.best_attack = std::min(result.best_attack, b);
     result.memory["weights"] = whole_.net32.bytes() + whole_.net64.bytes();
     result.memory["resident"] = peak_resident_bytes();
+    if (run_.ranks != nullptr) result.ranks = run_.ranks->reports();
     if (accelerator_) {
       for (const auto& [tensor, bytes] : accelerator_->memory())
         result.memory["device " + tensor] = bytes;
@@ -210,8 +213,10 @@ class Verification {
 }  // namespace
 
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
-              const Options& options, Tracer& tracer, Continuation continuation) {
-  return Verification(graph, property, evaluate, options, tracer, std::move(continuation)).run();
+              const Options& options, Tracer& tracer, Continuation continuation,
+              bound::Ranks* ranks) {
+  return Verification(graph, property, evaluate, options, tracer, std::move(continuation), ranks)
+      .run();
 }
 
 }  // namespace coronet::search

@@ -3,6 +3,7 @@
 
 #include "base/options.h"
 #include "base/progress.h"
+#include "bound/ranks/leader.h"
 #include "graph/graph.h"
 #include "search/continuation.h"
 #include "search/oracle.h"
@@ -11,9 +12,11 @@
 
 namespace coronet::search {
 
-/// `evaluate` is the network as written, in intervals: the judge of counterexamples. Throws Error
-/// where a setting is malformed or the checkpoint to go on from does not fit.
+/// `evaluate` is the network as written, in intervals: the judge of counterexamples. `ranks`: share
+/// in bounding rows, where there are several; null for one. Throws Error where a setting is
+/// malformed or the checkpoint to go on from does not fit.
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
-              const Options& options, Tracer& tracer, Continuation continuation = {});
+              const Options& options, Tracer& tracer, Continuation continuation = {},
+              bound::Ranks* ranks = nullptr);
 
 }  // namespace coronet::search

@@ -1,0 +1,18 @@
+# CORONET_MPI: AUTO builds the module for ranks that an MPI launcher starts where an MPI is (but not under sanitizers, which
+# report what MPI does); ON insists, OFF leaves it out. Sets CORONET_HAS_MPI.
+set(CORONET_MPI AUTO CACHE STRING "build for MPI launchers: AUTO, ON or OFF")
+set_property(CACHE CORONET_MPI PROPERTY STRINGS AUTO ON OFF)
+if(NOT CORONET_MPI MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "CORONET_MPI is '${CORONET_MPI}': write AUTO, ON or OFF")
+endif()
+set(CORONET_HAS_MPI OFF)
+if(CORONET_MPI STREQUAL "ON" OR (CORONET_MPI STREQUAL "AUTO" AND NOT CORONET_SANITIZE))
+  find_package(MPI COMPONENTS C)
+  if(MPI_C_FOUND)
+    set(CORONET_HAS_MPI ON)
+  elseif(CORONET_MPI STREQUAL "AUTO")
+    message(STATUS "MPI: not found; ranks over threads and TCP only")
+  else()
+    message(FATAL_ERROR "CORONET_MPI=ON, but no MPI was found: install libopenmpi-dev, or configure with -DCORONET_MPI=OFF")
+  endif()
+endif()

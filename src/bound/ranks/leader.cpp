@@ -1,0 +1,204 @@
+#include "bound/ranks/leader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <thread>
+#include <utility>
+
+#include "base/resources.h"
+#include "bound/ranks/packets.h"
+#include "bound/row_task.h"
+#include "comm/run_as.h"
+#include "graph/products.h"
+
+namespace coronet::bound {
+
+namespace {
+
+/// The rows of one list as they are dealt, part by part, to whoever asks.
+class Deal {
+ public:
+  Deal(int rows, int part, const Deadline& deadline)
+      : rows_(rows), part_(part), deadline_(deadline) {}
+
+  /// Nothing once all are dealt or the time is out.
+  RankAnswer next() {
+    const int first = next_.fetch_add(part_);
+    if (first >= rows_ || first < 0) return {};
+    if (deadline_.passed()) {
+      late_ = true;
+      next_ = rows_;
+      return {};
+    }
+    return {first, std::min(rows_, first + part_)};
+  }
+  [[nodiscard]] bool late() const { return late_; }
+
+ private:
+  const int rows_;
+  const int part_;
+  const Deadline& deadline_;
+  std::atomic<int> next_{0};
+  std::atomic<bool> late_{false};
+};
+
+void copy_rows(const RowBounds& from, int first, int total, RowBounds& to) {
+  const auto copy = [&](const auto& some, auto& all) {
+    const std::size_t each = all.size() / total;
+    std::copy(some.begin(), some.end(), all.begin() + static_cast<std::ptrdiff_t>(first * each));
+  };
+  copy(from.bound, to.bound);
+  for (std::size_t v = 0; v < to.alpha.size(); ++v) copy(from.alpha.at(v), to.alpha[v]);
+}
+
+}  // namespace
+
+class DealtRows final : public RowBounder {
+ public:
+  DealtRows(Ranks& ranks, Context& context, int number)
+      : ranks_(ranks), context_(context), number_(number) {}
+  ~DealtRows() override {
+    if (number_ != kWholeGraph) ranks_.released_.push_back(number_);
+  }
+  [[nodiscard]] int number() const { return number_; }
+
+  RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
+                  const Deadline& deadline) override {
+    const int rows = list.count(context_.net32.size(list.node));
+    RankReport& mine = ranks_.work_[0];
+    const double passes = 1 + 2.0 * settings.iterations;
+    const double products =
+        static_cast<double>(coronet::products(context_.net32.graph(), list.node));
+    if (products * rows * passes < ranks_.worth_dealing_ || ranks_.group_.size() == 1) {
+      const double begin = elapsed_seconds();
+      RowBounds result = bound_rows_here(context_, root, list, settings, deadline);
+      mine.rows += rows;
+      mine.seconds += (elapsed_seconds() - begin) * context_.workers.size();
+      return result;
+    }
+    comm::Channel& channel = ranks_.group_.channel();
+    comm::Writer order = ranks_.order(RankOrder::kRows);
+    order.put(number_);
+    order.put(deadline.left());
+    order.put(settings);
+    put_list(order, list);
+    put_root(order, root, list.node);
+    (void)ranks_.group_.broadcast(order.take(), 0);
+
+    // A rank that fails ends the descents of the others.
+    const Deadline until = deadline.unless(channel.broken());
+    const RowTask task(context_, root, list, settings, until);
+    RowBounds result = task.room(rows);
+    Deal deal(rows, task.part(context_.workers.size() + ranks_.other_workers_), until);
+    std::exception_ptr others;
+    std::thread dealer([&] {
+      try {
+        answer(deal, rows, result);
+      } catch (...) {
+        others = std::current_exception();
+      }
+    });
+    std::exception_ptr own;
+    try {
+      comm::run_as(channel, [&](comm::Channel&) { work(task, deal, result, mine); });
+    } catch (...) {
+      own = std::current_exception();
+    }
+    dealer.join();
+    if (own) std::rethrow_exception(own);
+    if (others) std::rethrow_exception(others);
+    result.timed_out = deal.late();
+    return result;
+  }
+
+ private:
+  /// This rank's own workers.
+  void work(const RowTask& task, Deal& deal, RowBounds& result, RankReport& mine) {
+    std::atomic<std::int64_t> rows{0};
+    std::vector<double> seconds(context_.workers.size(), 0.0);
+    context_.workers.run(context_.workers.size(), [&](int, int worker) {
+      for (;;) {
+        const RankAnswer part = deal.next();
+        if (part.last <= part.first) return;
+        const double begin = elapsed_seconds();
+        task.bound(part.first, part.last, worker, result, 0);
+        seconds[worker] += elapsed_seconds() - begin;
+        rows += part.last - part.first;
+      }
+    });
+    mine.rows += rows;
+    for (const double s : seconds) mine.seconds += s;
+  }
+
+  /// Hears the others until each of their workers has been told that no rows are left.
+  void answer(Deal& deal, int rows, RowBounds& result) {
+    for (int left = ranks_.other_workers_; left > 0;) {
+      const comm::Letter letter = ranks_.group_.receive(comm::kAny, kAskTag, kAskWords);
+      comm::Reader reader(letter.bytes);
+      const auto question = reader.get<RankQuestion>();
+      RankReport& its = ranks_.work_[letter.from];
+      its.peak_bytes = std::max(its.peak_bytes, question.peak_bytes);
+      if (question.last > question.first) {
+        copy_rows(get_rows(reader), question.first, rows, result);
+        its.rows += question.last - question.first;
+        its.seconds += question.seconds;
+      }
+      const RankAnswer part = deal.next();
+      if (part.last <= part.first) --left;
+      comm::Writer answer;
+      answer.put(part);
+      ranks_.group_.send(letter.from, kGiveTag + question.worker, kGiveWords, answer.take());
+    }
+  }
+
+  Ranks& ranks_;
+  Context& context_;
+  int number_;
+};
+
+Ranks::Ranks(comm::Communicator& group, const Graph& graph, const std::string& program, int workers,
+             double worth_dealing)
+    : group_(group), worth_dealing_(worth_dealing) {
+  for (RankIdentity& who : meet(group, graph, program, workers)) {
+    if (!work_.empty()) other_workers_ += who.workers;
+    RankReport& report = work_.emplace_back();
+    report.host = std::move(who.host);
+    report.threads = who.workers;
+    report.peak_bytes = who.peak_bytes;
+  }
+}
+
+comm::Writer Ranks::order(RankOrder what) {
+  comm::Writer writer;
+  writer.put(what);
+  writer.put(std::exchange(released_, {}));
+  return writer;
+}
+
+std::unique_ptr<RowBounder> Ranks::whole(Context& context) {
+  return std::make_unique<DealtRows>(*this, context, kWholeGraph);
+}
+
+std::unique_ptr<RowBounder> Ranks::reduced(const RowBounder& parent, const Bounds& bounds,
+                                           Context& context) {
+  const int number = ++graphs_;
+  comm::Writer writer = order(RankOrder::kReduce);
+  writer.put(number);
+  writer.put(dynamic_cast<const DealtRows&>(parent).number());
+  int elements = 0;
+  for (const Node& node : context.net32.graph().nodes) elements += node.shape.size();
+  writer.put(elements);
+  put_bounds(writer, bounds);
+  (void)group_.broadcast(writer.take(), 0);
+  return std::make_unique<DealtRows>(*this, context, number);
+}
+
+void Ranks::end() { (void)group_.broadcast(order(RankOrder::kEnd).take(), 0); }
+
+const std::vector<RankReport>& Ranks::reports() {
+  work_[0].peak_bytes = peak_resident_bytes();
+  return work_;
+}
+
+}  // namespace coronet::bound

@@ -1,0 +1,53 @@
+// Rows dealt over ranks: the side of the rank that leads.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bound/optimise.h"
+#include "bound/ranks/protocol.h"
+#include "comm/communicator.h"
+#include "comm/packet.h"
+#include "spec/rank_report.h"
+
+namespace coronet::bound {
+
+/// The ranks of a run, this one among them, as rank 0 sees them. Every call may throw as
+/// comm::Channel::receive does: once a rank has failed, all have.
+class Ranks {
+ public:
+  /// From so many products on, rows are worth dealing: about 10 ms of one core.
+  static constexpr double kWorthDealing = 2e8;
+
+  /// Meets the others (protocol.h). Refers to the group.
+  Ranks(comm::Communicator& group, const Graph& graph, const std::string& program, int workers,
+        double worth_dealing = kWorthDealing);
+
+  /// Bounds rows of the graph as it was read, as one rank does, bit for bit, on all ranks; the
+  /// context is this rank's. Refers to both.
+  std::unique_ptr<RowBounder> whole(Context& context);
+  /// The same for what drop_dead_neurons() (reduce.h) leaves of the graph of `parent`, which came
+  /// from here, by these bounds; each rank makes it by itself.
+  std::unique_ptr<RowBounder> reduced(const RowBounder& parent, const Bounds& bounds,
+                                      Context& context);
+  /// Sends the others home.
+  void end();
+
+  /// What each rank has done so far: [ranks].
+  [[nodiscard]] const std::vector<RankReport>& reports();
+
+ private:
+  friend class DealtRows;
+
+  [[nodiscard]] comm::Writer order(RankOrder what);
+
+  comm::Communicator& group_;
+  double worth_dealing_;
+  std::vector<RankReport> work_;
+  int other_workers_ = 0;
+  int graphs_ = 0;             // made so far
+  std::vector<int> released_;  // numbers that the others need not keep
+};
+
+}  // namespace coronet::bound

@@ -1,0 +1,59 @@
+#include "bound/ranks/protocol.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/resources.h"
+#include "comm/packet.h"
+#include "graph/fingerprint.h"
+
+namespace coronet::bound {
+
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "?";
+  return name.data();
+}
+
+}  // namespace
+
+std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
+                               const std::string& program, int workers) {
+  comm::Writer writer;
+  writer.put(program);
+  writer.put(fingerprint(graph));
+  writer.put(workers);
+  writer.put(host_name());
+  writer.put(peak_resident_bytes());
+  std::vector<RankIdentity> all;
+  std::string leaders_program;
+  std::uint64_t leaders_graph = 0;
+  for (const comm::Bytes& bytes : ranks.all_gather(writer.take())) {
+    comm::Reader reader(bytes);
+    const auto its_program = reader.get<std::string>();
+    const auto its_graph = reader.get<std::uint64_t>();
+    RankIdentity& who = all.emplace_back();
+    reader.get(who.workers);
+    reader.get(who.host);
+    reader.get(who.peak_bytes);
+    if (all.size() == 1) {
+      leaders_program = its_program;
+      leaders_graph = its_graph;
+    } else if (its_program != leaders_program) {
+      throw Error(ErrorKind::kBadInput,
+                  fmt::format("rank {} on {} runs {}, rank 0 runs {}", all.size() - 1, who.host,
+                              its_program, leaders_program));
+    } else if (its_graph != leaders_graph) {
+      throw Error(ErrorKind::kBadInput,
+                  fmt::format("rank {} on {} has read another network than rank 0", all.size() - 1,
+                              who.host));
+    }
+  }
+  return all;
+}
+
+}  // namespace coronet::bound

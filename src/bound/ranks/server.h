@@ -1,0 +1,28 @@
+// Rows dealt over ranks: the side of those that bound them for the leader.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "bound/context.h"
+#include "comm/communicator.h"
+#include "graph/graph.h"
+
+namespace coronet::bound {
+
+struct ServerSettings {
+  std::string program;  ///< name and version: all ranks must run the same
+  int workers = 1;      ///< of every context
+  /// More than this in memory fails the run with kOutOfMemory.
+  std::uint64_t memory_bytes = ~std::uint64_t{0};
+  /// A context for a graph, which outlives it.
+  std::function<std::shared_ptr<Context>(const Graph&)> make;
+};
+
+/// As any rank but 0: meets the others and bounds rows until the leader ends. Throws what the work
+/// throws and as comm::Channel::receive does, comm::RankLeft where the leader left before it ended.
+void serve_rows(comm::Communicator& group, const Graph& graph, const ServerSettings& settings);
+
+}  // namespace coronet::bound

@@ -1,0 +1,114 @@
+#include "bound/row_task.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "bound/descent.h"
+
+namespace coronet::bound {
+
+namespace {
+
+/// So many rows times iterations repay the writing out of a network.
+constexpr std::int64_t kLeastPasses = 2000;
+
+/// Rows of a chunk, so that it stays within the budget and every worker has as many chunks as the
+/// others.
+int chunk_rows(std::size_t bytes, std::size_t budget, int rows, int workers, int most) {
+  const int fit = static_cast<int>(std::clamp<std::size_t>(budget / bytes, 2, most));
+  int chunks = (rows + fit - 1) / fit;
+  chunks = (chunks + workers - 1) / workers * workers;
+  const int even = (rows + chunks - 1) / chunks;
+  return std::max(2, even + even % 2);  // pairs stay together
+}
+
+}  // namespace
+
+RowTask::RowTask(Context& context, const Root& root, const RowList& list,
+                 const OptimiseSettings& settings, const Deadline& deadline)
+    : context_(context),
+      root_(root),
+      list_(list),
+      settings_(settings),
+      deadline_(deadline),
+      total_(list.count(context.net32.size(list.node))),
+      patches_(usable_patches(list, context.net32.shape(list.node))),
+      whole_plan_(make_plan(context.net32, list.node, patches_)),
+      plan64_(make_plan(context.net64, list.node, patches_)) {
+  const bool any_alpha = std::any_of(whole_plan_.elementwise.begin(), whole_plan_.elementwise.end(),
+                                     [&](int v) { return root.relax32.lines[v].relu; });
+  optimise_ = settings.iterations > 0 && any_alpha;
+  const bool worth = static_cast<std::int64_t>(total_) * settings.iterations >= kLeastPasses;
+  if (optimise_ && worth && !settings.keep_alpha) {
+    thinned_ = Thinned::make(context.net32, root, list, whole_plan_);
+  }
+  // The network written out takes memory too, and its blocks are small: fewer rows do as well.
+  const double budget_mib = context.options.chunk_mib / (thinned_ ? 2 : 1);
+  budget_ = static_cast<std::size_t>(budget_mib * 1048576.0);
+}
+
+int RowTask::part(int workers) const {
+  return chunk_rows(row_bytes(plan(), sizeof(float), optimise_, sizeof(float)), budget_, total_,
+                    workers, 512);
+}
+
+RowBounds RowTask::room(int count) const {
+  RowBounds result;
+  result.bound.assign(count, -HUGE_VAL);
+  if (!settings_.keep_alpha) return result;
+  result.alpha.resize(list_.node + 1);
+  for (int v : whole_plan_.elementwise) {
+    if (!root_.relax32.lines[v].relu) continue;
+    result.alpha[v].resize(static_cast<std::size_t>(count) * whole_plan_.extent[v].size());
+  }
+  return result;
+}
+
+void RowTask::bound(int first, int last, int worker, RowBounds& result, int origin) const {
+  SlopesOf<device::Cpu> found;
+  if (optimise_) {
+    const Network<float>& net = thinned_ ? thinned_->net() : context_.net32;
+    const Relaxation<float>& relaxation = thinned_ ? thinned_->relaxation() : root_.relax32;
+    Descent<device::Cpu> descent(net, relaxation, plan(), deadline_, context_.space32[worker],
+                                 settings_, device::Cpu());
+    Rows<float> batch = make_rows(net, thinned_ ? thinned_->list() : list_, first, last,
+                                  !plan().extent[plan().start].whole);
+    descent.run(batch, found);
+  }
+  const int settled_at_once =
+      chunk_rows(row_bytes(plan64_, sizeof(double), false, 0), budget_, last - first, 1, 512);
+  for (int at = first; at < last; at += settled_at_once) {
+    const int end = std::min(last, at + settled_at_once);
+    Rows<double> batch = make_rows(context_.net64, list_, at, end, patches_);
+    if (thinned_) {
+      batch.alpha.resize(list_.node + 1);
+      for (int v : plan64_.elementwise) {
+        if (found[v].empty()) continue;
+        const AlignedVector<float> slopes = thinned_->widen(
+            v, found[v], at - first, plan64_.extent[v], batch.set(), root_.relax32.lines[v]);
+        batch.alpha[v].value.assign(slopes.begin(), slopes.end());
+      }
+    } else if (optimise_) {
+      take_slopes(device::Cpu(), plan64_, found, at - first, batch);
+    }
+    settle(context_.net64, root_.relax64, root_.magnitude, plan64_, batch, context_.space64[worker],
+           result.bound.data() + (at - origin));
+  }
+  if (!settings_.keep_alpha) return;
+  for (int v : whole_plan_.elementwise) {
+    const Lines<float>& lines = root_.relax32.lines[v];
+    if (!lines.relu) continue;
+    const std::size_t n = whole_plan_.extent[v].size();
+    const auto to = result.alpha[v].begin() + static_cast<std::ptrdiff_t>((first - origin) * n);
+    if (optimise_) {
+      std::copy(found[v].begin(), found[v].end(), to);
+    } else if (whole_plan_.extent[v].whole) {
+      for (int r = 0; r < last - first; ++r) {
+        std::copy(lines.sl.begin(), lines.sl.end(), to + static_cast<std::ptrdiff_t>(r * n));
+      }
+    }
+  }
+}
+
+}  // namespace coronet::bound

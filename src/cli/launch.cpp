@@ -1,0 +1,121 @@
+#include "cli/launch.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/exit_codes.h"
+#include "cli/streams.h"
+#include "comm/communicator.h"
+#include "comm/mpi.h"
+#include "comm/run_as.h"
+#include "comm/threads.h"
+
+namespace coronet::cli {
+
+namespace {
+
+using comm::Launch;
+
+/// Beside the program, as it was built or installed.
+std::string mpi_module() {
+  std::array<char, 4096> path{};
+  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
+  std::string program(path.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  return program.substr(0, program.rfind('/') + 1) + "libcoronet_mpi.so";
+}
+
+/// Ranks that may run on the same cores share them: threads that wait for each other's core are
+/// slower than none.
+Options with_share_of_threads(comm::Channel& channel, Options options) {
+  struct Place {
+    std::array<char, 256> host{};
+    cpu_set_t cpus{};
+  };
+  Place mine;
+  CPU_ZERO(&mine.cpus);
+  ::gethostname(mine.host.data(), mine.host.size() - 1);
+  ::sched_getaffinity(0, sizeof mine.cpus, &mine.cpus);
+  comm::Communicator group(channel);
+  std::vector<Place> all(group.size());
+  group.all_gather(std::span<const Place>(&mine, 1), std::span<Place>(all));
+  const auto sharing = std::count_if(all.begin(), all.end(), [&](const Place& p) {
+    return p.host == mine.host && CPU_EQUAL(&p.cpus, &mine.cpus) != 0;
+  });
+  if (options.threads == 0) {
+    options.threads = std::max(1, CPU_COUNT(&mine.cpus) / static_cast<int>(sharing));
+  }
+  return options;
+}
+
+std::unique_ptr<comm::Channel> join(const Launch& launch) {
+  auto channel =
+      launch.by == Launch::By::kMpi ? comm::join_mpi(mpi_module()) : comm::join_tcp(launch.tcp);
+  if (channel->rank() != launch.rank || channel->size() != launch.ranks) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("the launcher calls this rank {} of {}, its MPI {} of {}: are they of "
+                            "the same MPI?",
+                            launch.rank, launch.ranks, channel->rank(), channel->size()));
+  }
+  return channel;
+}
+
+}  // namespace
+
+comm::Launch launch_of(const Options& options) {
+  const comm::Launch launch =
+      comm::launch_of(options.ranks, [](const char* name) { return std::getenv(name); });
+  if (launch.ranks > 1 && options.device != "auto" && options.device != "cpu") {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--device {}: ranks bound rows on CPUs; use --device cpu, or one rank",
+                            options.device));
+  }
+  return launch;
+}
+
+void run_leading(const Launch& launch, const Options& options, const Lead& lead,
+                 const Serve& serve) {
+  if (launch.by == Launch::By::kNobody) {
+    lead(nullptr, options);
+    return;
+  }
+  const auto run = [&](comm::Channel& channel) {
+    const Options mine = with_share_of_threads(channel, options);
+    if (channel.rank() == 0) {
+      lead(&channel, mine);
+    } else {
+      serve(channel, mine);
+    }
+  };
+  if (launch.by == Launch::By::kThreads) {
+    comm::run_threads(comm::thread_channels(launch.ranks), run);
+    return;
+  }
+  const auto channel = join(launch);
+  comm::run_as(*channel, run);
+}
+
+int run_serving(const Launch& launch, const Options& options, const Serve& serve) {
+  // The leader hears the keyboard and ends all.
+  std::signal(SIGINT, SIG_IGN);
+  return guarded([&] {
+    try {
+      const auto channel = join(launch);
+      comm::run_as(*channel,
+                   [&](comm::Channel& mine) { serve(mine, with_share_of_threads(mine, options)); });
+    } catch (const comm::RankLeft&) {
+      return static_cast<int>(kDecided);
+    }
+    return static_cast<int>(kDecided);
+  });
+}
+
+}  // namespace coronet::cli

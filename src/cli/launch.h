@@ -1,0 +1,30 @@
+// The command line on several ranks.
+#pragma once
+
+#include <functional>
+
+#include "base/options.h"
+#include "comm/channel.h"
+#include "comm/launch.h"
+
+namespace coronet::cli {
+
+/// How this process was started, from --ranks and its environment; see comm::launch_of. Throws
+/// Error(kBadInput) for --device cuda with ranks as well, which bound rows on CPUs.
+comm::Launch launch_of(const Options& options);
+
+/// A rank's work. `options`: with the threads that are this rank's share.
+using Lead = std::function<void(comm::Channel* ranks, const Options& options)>;
+using Serve = std::function<void(comm::Channel& ranks, const Options& options)>;
+
+/// Leads, and serves as the other ranks where they are threads. As rank 0 only. What either throws
+/// ends all ranks and is thrown on. `lead` gets null where there are no others.
+void run_leading(const comm::Launch& launch, const Options& options, const Lead& lead,
+                 const Serve& serve);
+
+/// As a process that is another rank than 0: serves, says nothing but its own errors, and returns
+/// the exit code. That the leader leaves before it has ended (at a signal, or when the time is out)
+/// is no error.
+int run_serving(const comm::Launch& launch, const Options& options, const Serve& serve);
+
+}  // namespace coronet::cli

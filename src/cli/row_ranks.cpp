@@ -1,0 +1,78 @@
+#include "cli/row_ranks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "base/parallel.h"
+#include "base/resources.h"
+#include "bound/ranks/server.h"
+#include "io/onnx.h"
+#include "search/prepared.h"
+
+namespace coronet::cli {
+
+namespace {
+
+constexpr const char* kProgram = "coronet " CORONET_VERSION;
+
+}  // namespace
+
+void serve_network(comm::Channel& channel, const std::string& path, const Options& options) {
+  const Graph graph = Model::read(path).lower();
+  Workers workers(options.threads);
+  const Deadline never(HUGE_VAL);  // the leader says with every order how long it may take
+  Tracer silent;
+  bound::ServerSettings settings;
+  settings.program = kProgram;
+  settings.workers = workers.size();
+  if (options.memory_gib > 0) {
+    settings.memory_bytes = static_cast<std::uint64_t>(options.memory_gib * 0x1p30);
+  }
+  settings.make = [&](const Graph& of) {
+    auto made = std::make_shared<search::Prepared>(of, options, workers, never, silent, nullptr);
+    return std::shared_ptr<bound::Context>(made, &made->context);
+  };
+  comm::Communicator group(channel);
+  bound::serve_rows(group, graph, settings);
+}
+
+LedRanks::LedRanks(comm::Channel* channel, const Graph& graph, const Options& options) {
+  if (channel == nullptr) return;
+  group_.emplace(*channel);
+  ranks_.emplace(*group_, graph, kProgram, options.threads);
+}
+
+void LedRanks::end() {
+  if (ranks_) ranks_->end();
+}
+
+std::vector<RankReport> LedRanks::reports() {
+  return ranks_ ? ranks_->reports() : std::vector<RankReport>();
+}
+
+std::string rank_words(const std::vector<RankReport>& ranks) {
+  if (ranks.size() < 2) return "";
+  double rows = 0;
+  for (const RankReport& r : ranks) rows += static_cast<double>(r.rows);
+  std::string shares;
+  for (const RankReport& r : ranks) {
+    shares += fmt::format("{}{:.0f} %", shares.empty() ? "" : ", ",
+                          rows > 0 ? 100 * static_cast<double>(r.rows) / rows : 0.0);
+  }
+  const auto busy = std::minmax_element(ranks.begin(), ranks.end(), [](auto& a, auto& b) {
+    return a.seconds / a.threads < b.seconds / b.threads;
+  });
+  const auto peak = std::minmax_element(
+      ranks.begin(), ranks.end(), [](auto& a, auto& b) { return a.peak_bytes < b.peak_bytes; });
+  return fmt::format(
+      "{} ranks: {:.0f} rows ({}); busy {:.2f} to {:.2f} s; peak {:.0f} to {:.0f} MiB\n",
+      ranks.size(), rows, shares, busy.first->seconds / busy.first->threads,
+      busy.second->seconds / busy.second->threads,
+      static_cast<double>(peak.first->peak_bytes) / 0x1p20,
+      static_cast<double>(peak.second->peak_bytes) / 0x1p20);
+}
+
+}  // namespace coronet::cli

@@ -1,0 +1,24 @@
+// The ranks of a run as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "spec/rank_report.h"
+
+namespace coronet {
+
+/// An array, rank 0 first: "host", "threads", "rows", "busy_seconds", "peak_bytes".
+inline nlohmann::ordered_json ranks_json(const std::vector<RankReport>& ranks) {
+  auto out = nlohmann::ordered_json::array();
+  for (const RankReport& r : ranks) {
+    out.push_back({{"host", r.host},
+                   {"threads", r.threads},
+                   {"rows", r.rows},
+                   {"busy_seconds", r.seconds},
+                   {"peak_bytes", r.peak_bytes}});
+  }
+  return out;
+}
+
+}  // namespace coronet

@@ -1,0 +1,17 @@
+// What one rank did for a run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace coronet {
+
+struct RankReport {
+  std::string host;
+  int threads = 0;
+  std::int64_t rows = 0;         ///< bounded for the run
+  double seconds = 0;            ///< of its threads, spent on them
+  std::uint64_t peak_bytes = 0;  ///< the most that its process had in memory
+};
+
+}  // namespace coronet

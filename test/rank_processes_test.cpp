@@ -1,0 +1,381 @@
+// Ranks as their users start them: processes over TCP, threads, an MPI launcher.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "comm/launch.h"
+#include "comm/socket.h"
+
+namespace coronet {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+using Variables = std::map<std::string, std::string>;
+
+std::string slurp(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+class RankProcesses : public testing::Test {
+ protected:
+  struct Process {
+    pid_t pid = 0;
+    fs::path out, err;
+  };
+  struct Outcome {
+    int code = -1;
+    std::string out, err;
+  };
+
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "coronet_ranks_XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string file(const std::string& name) const { return folder_ / name; }
+
+  static std::string example(const std::string& name) {
+    return std::string(CORONET_SOURCE_DIR) + "/examples/" + name;
+  }
+
+  Process start(const Words& words, const Variables& variables) {
+    Process process;
+    const std::string number = std::to_string(started_++);
+    process.out = folder_ / ("out" + number);
+    process.err = folder_ / ("err" + number);
+    std::vector<char*> argv;
+    for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    process.pid = ::fork();
+    if (process.pid == 0) {
+      for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
+      redirect("/dev/null", O_RDONLY, STDIN_FILENO);
+      redirect(process.out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
+      redirect(process.err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+      ::execvp(argv[0], argv.data());
+      ::_exit(127);
+    }
+    return process;
+  }
+
+  static Outcome finish(const Process& process) {
+    int status = 0;
+    ::waitpid(process.pid, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), slurp(process.out),
+            slurp(process.err)};
+  }
+
+  /// All ranks over TCP, as torchrun starts them.
+  std::vector<Process> start_tcp(int ranks, Words words) {
+    words.insert(words.begin(), CORONET_BINARY);
+    const std::string port = std::to_string(comm::Socket::listen(0).port());
+    std::vector<Process> all;
+    for (int r = 0; r < ranks; ++r) {
+      all.push_back(start(words, {{"RANK", std::to_string(r)},
+                                  {"WORLD_SIZE", std::to_string(ranks)},
+                                  {"MASTER_ADDR", "localhost"},
+                                  {"MASTER_PORT", port}}));
+    }
+    return all;
+  }
+
+  Outcome run(const Words& words) {
+    Words all = words;
+    all.insert(all.begin(), CORONET_BINARY);
+    return finish(start(all, {}));
+  }
+
+  /// Bounds that take for ever, all of it in dealt rows.
+  static Words endless(const std::string& command) {
+    return {command,
+            example("shapes.onnx"),
+            example("branching.vnnlib"),
+            "--method",
+            "alpha",
+            "--iterations",
+            "100000000",
+            "--converged",
+            "0",
+            "--threads",
+            "1"};
+  }
+
+ private:
+  static void redirect(const char* path, int flags, int to) {
+    const int from = ::open(path, flags, 0600);
+    ::dup2(from, to);
+    ::close(from);
+  }
+
+  fs::path folder_;
+  int started_ = 0;
+};
+
+TEST_F(RankProcesses, VerdictsAndBoundsAreThoseOfOneRank) {
+  for (const char* name : {"holds", "branching", "violated"}) {
+    SCOPED_TRACE(name);
+    const Words words{"verify", example("shapes.onnx"), example(std::string(name) + ".vnnlib")};
+    const std::string verdict = run(words).out.substr(0, 5);
+    std::vector<Process> all = start_tcp(3, words);
+    for (std::size_t r = 0; r < all.size(); ++r) {
+      const Outcome outcome = finish(all[r]);
+      EXPECT_EQ(outcome.code, 0) << outcome.err;
+      if (r == 0) {
+        EXPECT_EQ(outcome.out.substr(0, 5), verdict);
+        EXPECT_NE(outcome.err.find("3 ranks: "), std::string::npos) << outcome.err;
+      } else {
+        EXPECT_EQ(outcome.out + outcome.err, "");
+      }
+    }
+  }
+  // Long enough to be dealt.
+  const Words bounds{"bounds",
+                     example("shapes.onnx"),
+                     example("branching.vnnlib"),
+                     "--method",
+                     "alpha",
+                     "--iterations",
+                     "3000",
+                     "--converged",
+                     "0",
+                     "--json"};
+  const auto nodes_of = [&](Words words, const std::string& path) {
+    words.push_back(path);
+    return words;
+  };
+  EXPECT_EQ(run(nodes_of(bounds, file("one"))).code, 0);
+  Words threads = nodes_of(bounds, file("threads"));
+  threads.insert(threads.end(), {"--ranks", "3"});
+  EXPECT_EQ(run(threads).code, 0);
+  for (const Process& process : start_tcp(2, nodes_of(bounds, file("tcp")))) {
+    EXPECT_EQ(finish(process).code, 0);
+  }
+  const auto one = nlohmann::json::parse(slurp(file("one")));
+  EXPECT_FALSE(one.contains("ranks"));
+  for (const auto& [name, ranks] : {std::pair{"threads", 3}, std::pair{"tcp", 2}}) {
+    SCOPED_TRACE(name);
+    const auto other = nlohmann::json::parse(slurp(file(name)));
+    EXPECT_EQ(other["nodes"], one["nodes"]);
+    EXPECT_EQ(other["rows"], one["rows"]);
+    ASSERT_EQ(other["ranks"].size(), static_cast<std::size_t>(ranks));
+    for (const auto& rank : other["ranks"]) {
+      EXPECT_GT(rank["rows"], 0);
+      EXPECT_GT(rank["peak_bytes"], 0);
+    }
+  }
+}
+
+TEST_F(RankProcesses, AKilledRankEndsAll) {
+  for (const int victim : {1, 0}) {
+    SCOPED_TRACE(victim);
+    const std::vector<Process> all = start_tcp(3, endless("verify"));
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    const double begin = now();
+    ::kill(all[victim].pid, SIGKILL);
+    for (int r = 0; r < 3; ++r) {
+      const Outcome outcome = finish(all[r]);
+      if (r == victim) continue;
+      EXPECT_EQ(outcome.code, 5) << r;
+      const std::string words = "rank " + std::to_string(victim) + " failed: it ended";
+      EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+    }
+    EXPECT_LT(now() - begin, 10);
+  }
+}
+
+TEST_F(RankProcesses, ASignalToTheLeaderSendsTheOthersHome) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const std::vector<Process> all = start_tcp(3, endless("verify"));
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    const double begin = now();
+    ::kill(all[0].pid, signal);
+    for (int r = 0; r < 3; ++r) {
+      const Outcome outcome = finish(all[r]);
+      EXPECT_EQ(outcome.code, r == 0 ? 10 : 0) << outcome.err;
+      EXPECT_EQ(outcome.out, r == 0 ? "unknown\n" : "");
+    }
+    EXPECT_LT(now() - begin, 10);
+  }
+}
+
+TEST_F(RankProcesses, TheDeadlineIsTheLeaders) {
+  Words words = endless("verify");
+  words.insert(words.end(), {"--timeout", "1.5"});
+  const double begin = now();
+  const std::vector<Process> all = start_tcp(2, words);
+  EXPECT_EQ(finish(all[0]).code, 11);
+  EXPECT_EQ(finish(all[1]).code, 0);
+  words.insert(words.end(), {"--ranks", "2"});
+  EXPECT_EQ(run(words).code, 11);
+  EXPECT_LT(now() - begin, 10);
+}
+
+TEST_F(RankProcesses, AFileThatARankCannotReadIsTold) {
+  const std::vector<std::string> networks{example("shapes.onnx"), file("missing.onnx")};
+  const std::string port = std::to_string(comm::Socket::listen(0).port());
+  std::vector<Process> all;
+  for (int r = 0; r < 2; ++r) {
+    all.push_back(start({CORONET_BINARY, "verify", networks[r], example("branching.vnnlib")},
+                        {{"RANK", std::to_string(r)},
+                         {"WORLD_SIZE", "2"},
+                         {"MASTER_ADDR", "localhost"},
+                         {"MASTER_PORT", port}}));
+  }
+  const Outcome leader = finish(all[0]);
+  EXPECT_EQ(leader.code, 2);
+  EXPECT_NE(leader.err.find("rank 1 failed"), std::string::npos) << leader.err;
+  EXPECT_NE(leader.err.find("missing.onnx"), std::string::npos) << leader.err;
+  EXPECT_EQ(finish(all[1]).code, 2);
+}
+
+#ifdef CORONET_MPIEXEC
+const Variables kMpi{{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+                     {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+                     {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+                     {"OMPI_MCA_hwloc_base_binding_policy", "none"}};
+
+Words by_mpi(int ranks, const Words& words) {
+  Words all{CORONET_MPIEXEC, "-n", std::to_string(ranks), CORONET_BINARY};
+  all.insert(all.end(), words.begin(), words.end());
+  return all;
+}
+
+struct Status {
+  char state = 0;  ///< 0: there is none
+  pid_t parent = 0;
+};
+
+Status status_of(const std::string& pid) {
+  const std::string stat = slurp("/proc/" + pid + "/stat");
+  const std::size_t end = stat.rfind(')');
+  Status status;
+  if (end == std::string::npos) return status;
+  std::istringstream rest(stat.substr(end + 1));
+  rest >> status.state >> status.parent;
+  return status;
+}
+
+/// The processes that `parent` has started.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> all;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    const bool number =
+        std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (number && status_of(name).parent == parent) all.push_back(std::stoi(name));
+  }
+  return all;
+}
+
+bool lives(pid_t pid) {
+  const char state = status_of(std::to_string(pid)).state;
+  return state != 0 && state != 'Z';
+}
+
+TEST_F(RankProcesses, MpiVerdicts) {
+  for (const auto& [name, verdict] :
+       {std::pair{"branching", "unsat\n"}, std::pair{"violated", "sat\n"}}) {
+    const Outcome outcome = finish(
+        start(by_mpi(3, {"verify", example("shapes.onnx"), example(name + std::string(".vnnlib"))}),
+              kMpi));
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out.substr(0, outcome.out.find('\n') + 1), verdict);
+    EXPECT_NE(outcome.err.find("3 ranks: "), std::string::npos) << outcome.err;
+  }
+}
+
+TEST_F(RankProcesses, MpiEndsWithAKilledRank) {
+  const Process launcher = start(by_mpi(3, endless("verify")), kMpi);
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  const std::vector<pid_t> ranks = children_of(launcher.pid);
+  ASSERT_EQ(ranks.size(), 3U);
+  const double begin = now();
+  ::kill(ranks[1], SIGKILL);
+  const Outcome outcome = finish(launcher);
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_EQ(outcome.out.find("sat\n"), std::string::npos) << outcome.out;
+  while (std::any_of(ranks.begin(), ranks.end(), lives) && now() - begin < 10) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  for (const pid_t rank : ranks) EXPECT_FALSE(lives(rank)) << "a rank lives on";
+  EXPECT_LT(now() - begin, 10);
+}
+
+TEST_F(RankProcesses, MpiEndsWithARankThatFails) {
+  Words words = endless("verify");
+  words.insert(words.end(), {"--memory", "0.001"});
+  const double begin = now();
+  const Outcome outcome = finish(start(by_mpi(2, words), kMpi));
+  EXPECT_EQ(outcome.code, 4) << outcome.err;
+  EXPECT_LT(now() - begin, 10);
+}
+#endif
+
+TEST(Launch, ReadsWhatLaunchersSet) {
+  using comm::Launch;
+  const auto launch = [](const Variables& variables, int ranks = 0) {
+    return comm::launch_of(ranks, [&](const char* name) -> const char* {
+      const auto found = variables.find(name);
+      return found == variables.end() ? nullptr : found->second.c_str();
+    });
+  };
+  EXPECT_EQ(launch({}).by, Launch::By::kNobody);
+  EXPECT_EQ(launch({}, 1).by, Launch::By::kNobody);
+  EXPECT_EQ(launch({}, 4).by, Launch::By::kThreads);
+  EXPECT_EQ(launch({}, 4).ranks, 4);
+  const Variables torch{
+      {"RANK", "2"}, {"WORLD_SIZE", "3"}, {"MASTER_ADDR", "host"}, {"MASTER_PORT", "29500"}};
+  EXPECT_EQ(launch(torch).by, Launch::By::kTcp);
+  EXPECT_EQ(launch(torch).rank, 2);
+  EXPECT_EQ(launch(torch, 3).ranks, 3);
+  EXPECT_EQ(launch(torch).tcp.host, "host");
+  EXPECT_EQ(launch(torch).tcp.port, 29500);
+  Variables elastic = torch;
+  elastic["TORCHELASTIC_RUN_ID"] = "none";
+  EXPECT_EQ(launch(elastic).tcp.port, 29501);
+  EXPECT_EQ(launch({{"WORLD_SIZE", "1"}, {"RANK", "0"}}).by, Launch::By::kNobody);
+  const Variables mpi{{"OMPI_COMM_WORLD_SIZE", "2"}, {"OMPI_COMM_WORLD_RANK", "1"}};
+  EXPECT_EQ(launch(mpi).by, Launch::By::kMpi);
+  EXPECT_EQ(launch(mpi).rank, 1);
+  EXPECT_EQ(launch({{"PMI_SIZE", "2"}, {"PMI_RANK", "1"}}).by, Launch::By::kMpi);
+  Variables slurm{{"PMIX_RANK", "1"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_PROCID", "3"}};
+  EXPECT_EQ(launch(slurm).by, Launch::By::kMpi);
+  EXPECT_EQ(launch(slurm).rank, 3);
+  slurm.insert(torch.begin(), torch.end());
+  EXPECT_EQ(launch(slurm).by, Launch::By::kTcp);
+  EXPECT_EQ(launch({{"OMPI_COMM_WORLD_SIZE", "1"}, {"OMPI_COMM_WORLD_RANK", "0"}}, 2).by,
+            Launch::By::kThreads);
+  EXPECT_THROW(launch(torch, 2), Error);
+  EXPECT_THROW(launch({{"WORLD_SIZE", "3"}}), Error);
+  EXPECT_THROW(launch({{"WORLD_SIZE", "3"}, {"RANK", "3"}, {"MASTER_PORT", "1"}}), Error);
+  EXPECT_THROW(launch({{"WORLD_SIZE", "x"}, {"RANK", "0"}}), Error);
+}
+
+}  // namespace
+}  // namespace coronet
