@@ -86,12 +86,14 @@ TEST_F(External, ErrorsNameTheTensorAndWhatIsWrong) {
       {"short", "-8", "", "offset is '-8'"},
       {"short", "99999999999999999999", "", "no number of bytes"},
       {"short", "30", "", "has 20"},
+      {"short", "20", "0", "needs"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.location + " " + c.offset + " " + c.length);
     onnx::ModelProto model = network();
     onnx::TensorProto& t = *model.mutable_graph()->mutable_initializer(0);
     t.clear_raw_data();
+    for (int i = 0; i < 12; ++i) t.add_float_data(1);  // not what the tensor has
     t.set_data_location(onnx::TensorProto::EXTERNAL);
     if (!c.location.empty()) set(t, "location", c.location);
     if (!c.offset.empty()) set(t, "offset", c.offset);

@@ -60,7 +60,8 @@ RowBounds RowTask::room(int count) const {
   result.alpha.resize(list_.node + 1);
   for (int v : whole_plan_.elementwise) {
     if (!root_.relax32.lines[v].relu) continue;
-    result.alpha[v].resize(static_cast<std::size_t>(count) * whole_plan_.extent[v].size());
+    // Slopes of zero, should time run out before there are any: they are as sound as all others.
+    result.alpha[v].assign(static_cast<std::size_t>(count) * whole_plan_.extent[v].size(), 0.0F);
   }
   return result;
 }

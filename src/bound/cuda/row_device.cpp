@@ -60,7 +60,7 @@ class CudaRows final : public RowDevice {
       for (int v : plan.elementwise) {
         if (!root.relax32.lines[v].relu) continue;
         const std::size_t n = reduced != nullptr ? host_.size(v) : plan.extent[v].size();
-        result.alpha[v].resize(total * n);
+        result.alpha[v].assign(total * n, 0.0F);
       }
     }
     const int at_once = rows_for(row, total, chunk_bytes_);

@@ -1,11 +1,14 @@
 #include "bound/ranks/leader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <thread>
 #include <utility>
 
+#include "base/error.h"
 #include "base/resources.h"
 #include "bound/ranks/packets.h"
 #include "bound/row_task.h"
@@ -43,9 +46,16 @@ class Deal {
   std::atomic<bool> late_{false};
 };
 
-void copy_rows(const RowBounds& from, int first, int total, RowBounds& to) {
+/// Rows first .. last - 1 of `total`, as a rank sent them: what it says of them must be what it
+/// sent.
+void copy_rows(const RowBounds& from, int first, int last, int total, RowBounds& to) {
   const auto copy = [&](const auto& some, auto& all) {
     const std::size_t each = all.size() / total;
+    if (first < 0 || last > total || some.size() != each * (last - first)) {
+      throw Error(ErrorKind::kInternal,
+                  fmt::format("a rank sent {} numbers for rows {} to {} of {}", some.size(), first,
+                              last, total));
+    }
     std::copy(some.begin(), some.end(), all.begin() + static_cast<std::ptrdiff_t>(first * each));
   };
   copy(from.bound, to.bound);
@@ -140,7 +150,7 @@ class DealtRows final : public RowBounder {
       RankReport& its = ranks_.work_[letter.from];
       its.peak_bytes = std::max(its.peak_bytes, question.peak_bytes);
       if (question.last > question.first) {
-        copy_rows(get_rows(reader), question.first, rows, result);
+        copy_rows(get_rows(reader), question.first, question.last, rows, result);
         its.rows += question.last - question.first;
         its.seconds += question.seconds;
       }

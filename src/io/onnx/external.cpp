@@ -71,6 +71,11 @@ void read(onnx::TensorProto& tensor, const fs::path& folder) {
   file.seekg(place.offset);
   file.read(bytes.data(), place.length);
   if (!file) bad(tensor, path.string() + " cannot be read");
+  // The file has the numbers; any that stand in the message as well are not its.
+  tensor.clear_float_data();
+  tensor.clear_double_data();
+  tensor.clear_int32_data();
+  tensor.clear_int64_data();
   tensor.set_raw_data(std::move(bytes));
   tensor.clear_external_data();
   tensor.clear_data_location();
