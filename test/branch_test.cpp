@@ -47,7 +47,8 @@ BranchOutcome search(bool by_input, const Graph& graph, const Property& property
   Oracle oracle(graph, property, judge);
   if (by_input) {
     const Deadline deadline(elapsed_seconds() + limits.seconds);
-    return input_split(engine.context, clauses, boxes, oracle, deadline, limits.memory);
+    InputTree inputs;
+    return input_split(engine.context, clauses, boxes, inputs, oracle, deadline, limits.memory);
   }
   const bound::Root root =
       bound_root(engine.context, boxes[0].lower, boxes[0].upper, {bound::Method::kInterval});

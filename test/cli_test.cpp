@@ -319,6 +319,69 @@ TEST_F(Cli, EndsAtSignals) {
   }
 }
 
+TEST_F(Cli, GoesOnAfterASignal) {
+  // Input splitting of a hundred pixels decides nothing.
+  const Words hard{"verify",
+                   example("shapes.onnx"),
+                   example("branching.vnnlib"),
+                   "--branch",
+                   "input",
+                   "--checkpoint",
+                   file("state"),
+                   "--resume",
+                   file("state"),
+                   "--threads",
+                   "1"};
+  for (const int signal : {SIGTERM, SIGINT}) {
+    Words words = hard;
+    words.insert(words.end(), {"--json", file("j"), "--timeout", "60"});
+    const Outcome outcome = run(words, {signal});
+    EXPECT_EQ(outcome.code, 10) << outcome.err;
+    EXPECT_EQ(outcome.out, "unknown\n");
+    EXPECT_NE(outcome.err.find("interrupted"), std::string::npos);
+    EXPECT_NE(outcome.err.find("--resume " + file("state")), std::string::npos);
+    EXPECT_TRUE(fs::exists(file("state")));
+    const Json json = Json::parse(slurp(file("j")));
+    EXPECT_EQ(json["reason"], "interrupted");
+    EXPECT_EQ(json["checkpoint"], file("state"));
+    // The second run begins where the first one ended.
+    EXPECT_EQ(json["phases"][1]["name"] == "earlier runs", signal == SIGINT);
+  }
+  // Out of time is no other end.
+  Words late = hard;
+  late.insert(late.end(), {"--timeout", "0.3"});
+  const Outcome outcome = run(late);
+  EXPECT_EQ(outcome.code, 11) << outcome.err;
+  EXPECT_NE(outcome.err.find("--resume " + file("state")), std::string::npos);
+}
+
+TEST_F(Cli, RefusesCheckpointsThatDoNotFit) {
+  const auto verify = [&](const std::string& property, const Words& more) {
+    Words words{"verify", example("shapes.onnx"), example(property), "--branch", "input"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  EXPECT_EQ(verify("branching.vnnlib", {"--timeout", "0.2", "--checkpoint", file("state")}).code,
+            11);
+  const auto refused = [&](const Outcome& outcome, const std::string& why) {
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find(why), std::string::npos) << outcome.err;
+  };
+  refused(verify("holds.vnnlib", {"--resume", file("state")}), "another property");
+  refused(verify("branching.vnnlib", {"--resume", file("state"), "--slope", "zero"}),
+          "slope=adaptive");
+  refused(verify("branching.vnnlib", {"--resume", file("none")}), "none");
+  refused(verify("branching.vnnlib", {"--checkpoint", file("none/state")}), "cannot be written");
+  std::string bytes = slurp(file("state"));
+  spill(file("short"), bytes.substr(0, bytes.size() / 2));
+  refused(verify("branching.vnnlib", {"--resume", file("short")}), "cut short");
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  spill(file("flipped"), bytes);
+  refused(verify("branching.vnnlib", {"--resume", file("flipped")}), "corrupt");
+  refused(verify("branching.vnnlib", {"--resume", example("holds.vnnlib")}), "no checkpoint");
+}
+
 TEST_F(Cli, KilledByTheSecondSignalWhereTheFirstIsStuck) {
   // The result file is a pipe that nobody reads: the process waits in writing it.
   const std::string pipe = file("pipe");

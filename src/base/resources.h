@@ -20,16 +20,25 @@ std::uint64_t peak_resident_bytes();
 /// groups if that is less.
 std::uint64_t machine_memory_bytes();
 
-/// A moment, measured from the start of the process.
+/// A moment, measured from the start of the process; an interruption brings it forward to now.
 class Deadline {
  public:
-  /// Infinity (and NaN) never pass.
-  explicit Deadline(double seconds_from_process_start) : at_(seconds_from_process_start) {}
+  /// Infinity (and NaN) never pass. `interrupted` may be set by any thread, and must outlive this.
+  explicit Deadline(double seconds_from_process_start,
+                    const std::atomic<bool>* interrupted = nullptr)
+      : at_(seconds_from_process_start), interrupted_(interrupted) {}
   [[nodiscard]] bool passed() const {
-    return (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) || elapsed_seconds() >= at_;
+    return interrupted() || set(stop_) || elapsed_seconds() >= at_;
   }
-  /// Seconds left; negative after the deadline.
-  [[nodiscard]] double left() const { return at_ - elapsed_seconds(); }
+  [[nodiscard]] bool interrupted() const { return set(interrupted_); }
+  /// Seconds left; negative after the deadline, 0 once interrupted.
+  [[nodiscard]] double left() const { return interrupted() ? 0 : at_ - elapsed_seconds(); }
+  /// This deadline, or that moment if it is earlier.
+  [[nodiscard]] Deadline within(double seconds_from_process_start) const {
+    Deadline sooner = *this;
+    if (!(at_ <= seconds_from_process_start)) sooner.at_ = seconds_from_process_start;
+    return sooner;
+  }
   /// The same, which passes as well once `stop` is true; refers to it.
   [[nodiscard]] Deadline unless(const std::atomic<bool>& stop) const {
     Deadline sooner = *this;
@@ -39,6 +48,11 @@ class Deadline {
 
  private:
   double at_;
+  static bool set(const std::atomic<bool>* flag) {
+    return flag != nullptr && flag->load(std::memory_order_relaxed);
+  }
+
+  const std::atomic<bool>* interrupted_;
   const std::atomic<bool>* stop_ = nullptr;
 };
 

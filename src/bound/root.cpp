@@ -141,7 +141,7 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
     const bool last = v == n - 1;
     const bool wanted = feeds[v] || (settings.all_neurons && last);
     if (!wanted || settings.method == Method::kInterval || one_step(context.net64, v) ||
-        root.timed_out) {
+        root.timed_out || v < settings.first) {
       continue;
     }
     std::vector<int> neurons;

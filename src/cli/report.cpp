@@ -225,7 +225,10 @@ std::string explain_open(const Result& result, const Options& options) {
   const bool memory = result.reason.find("memory") != std::string::npos;
   const char* advice =
       "more --branch-iterations, or the other way to branch (--branch relu, input)";
-  if (result.reason == "interrupted") {
+  if (!result.checkpoint.empty()) {
+    return text +
+           fmt::format("\n  to go on: the same command with --resume {}\n", result.checkpoint);
+  } else if (result.reason == "interrupted") {
     return text + "\n";
   } else if (memory) {
     advice = "a larger --memory-gib; a smaller --batch, --chunk-mib or --threads needs less";

@@ -3,10 +3,12 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/options.h"
 #include "base/resources.h"
+#include "cli/checkpoint_file.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/launch.h"
@@ -30,6 +32,7 @@ struct VerifyArguments {
   std::vector<std::string> networks;
   std::string progress = "auto";
   ReportSettings report;
+  CheckpointSettings checkpoint;
   Options options;
 };
 
@@ -42,6 +45,11 @@ The first line of standard output is the verdict:
 
 Exit codes: 0 sat or unsat, 1 internal error, 2 bad input, 3 unsupported, 4 out of memory,
 5 another rank failed, 10 unknown, 11 timed out.
+
+A search that is interrupted (SIGINT, SIGTERM) or timed out goes on from its checkpoint:
+  coronet verify net.onnx property.vnnlib --timeout 3600 --checkpoint run.ckpt
+  coronet verify net.onnx property.vnnlib --timeout 7200 --checkpoint run.ckpt --resume run.ckpt
+The second form also begins a search where run.ckpt is not there yet. A second signal kills.
 
 Examples:
   coronet verify net.onnx property.vnnlib --timeout 60
@@ -66,8 +74,9 @@ void check_names(const std::vector<NamedModel>& networks, const Property& proper
   }
 }
 
-Result verify_files(const QueryFiles& files, const Options& options, Report& report, Tracer& tracer,
-                    comm::Channel* channel) {
+Result verify_files(const QueryFiles& files, const Options& options, CheckpointFile& checkpoint,
+                    Report& report, Tracer& tracer, comm::Channel* channel) {
+  search::Continuation continuation = checkpoint.continuation();
   WrittenNetwork written(files.networks.front().path);
   const Graph graph = written.model().lower();
   const Property& property = report.keep(read_vnnlib(files.property, written.model().signature()));
@@ -79,8 +88,9 @@ Result verify_files(const QueryFiles& files, const Options& options, Report& rep
   const double loaded = elapsed_seconds();
   Result result = search::verify(
       graph, property, [&](const std::vector<double>& x) { return written.enclose(x); }, options,
-      tracer, ranks.get());
+      tracer, std::move(continuation), ranks.get());
   ranks.end();
+  result.checkpoint = checkpoint.written();
   result.phases.insert(result.phases.begin(), {"load", loaded});
   return result;
 }
@@ -124,12 +134,16 @@ int verify(const VerifyArguments& arguments) {
   Report report(settings, arguments.options, progress);
   if (!problem.empty()) return report.failed(ErrorKind::kBadInput, problem);
 
-  const Watchdog watchdog(arguments.options, report, progress);
+  CheckpointSettings checkpoint_settings = arguments.checkpoint;
+  checkpoint_settings.quiet = settings.quiet;
+  CheckpointFile checkpoint(std::move(checkpoint_settings));
+  const Watchdog watchdog(arguments.options, report, progress, checkpoint);
   int exit_code = kInternal;
   try {
     const auto lead = [&](comm::Channel* channel, const Options& options) {
       const EarlyLeave leave(report, channel);
-      exit_code = report.decided(verify_files(files, options, report, progress, channel));
+      exit_code =
+          report.decided(verify_files(files, options, checkpoint, report, progress, channel));
     };
     run_leading(launch, arguments.options, lead, serve);
     return exit_code;
@@ -188,6 +202,26 @@ void add_verify(CLI::App& app, int& exit_code) {
       ->group(output);
   command->add_flag("--quiet", arguments->report.quiet, "nothing on standard error but errors")
       ->group(output);
+  const char* checkpoints = "Checkpoints: nothing lost on a signal, or on running out of time";
+  command
+      ->add_option("--checkpoint", arguments->checkpoint.file,
+                   "write the state of the search every --checkpoint-minutes, at SIGINT and "
+                   "SIGTERM, and where it ends undecided")
+      ->type_name("FILE")
+      ->group(checkpoints);
+  command
+      ->add_option("--checkpoint-minutes", arguments->checkpoint.minutes,
+                   "how often, while the search goes on")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(checkpoints);
+  command
+      ->add_option("--resume", arguments->checkpoint.resume,
+                   "go on from this state, of the same network and property; where it is also the "
+                   "file of --checkpoint and not there yet, begin")
+      ->type_name("FILE")
+      ->group(checkpoints);
   add_options(*command, arguments->options, {"limits", "bounds", "search"});
   command->footer(kFooter);
   command->callback([arguments, &exit_code] { exit_code = verify(*arguments); });

@@ -22,6 +22,8 @@ namespace {
 
 /// The engine looks at the clock by itself; this much later it is stuck in one step.
 constexpr double kGrace = 0.5;
+/// Where the state of the search is kept, the end of a step is worth more than a punctual one.
+constexpr double kGraceOfCheckpoint = 10;
 constexpr double kTick = 0.05;
 
 sigset_t watched_signals() {
@@ -51,11 +53,15 @@ void limit_allocations(std::uint64_t bytes) {
 
 }  // namespace
 
-Watchdog::Watchdog(const Options& options, Report& report, ProgressLine& progress)
-    : deadline_(options.timeout > 0 ? options.timeout + kGrace : HUGE_VAL),
+Watchdog::Watchdog(const Options& options, Report& report, ProgressLine& progress,
+                   CheckpointFile& checkpoint)
+    : deadline_(options.timeout > 0
+                    ? options.timeout + (checkpoint.wanted() ? kGraceOfCheckpoint : kGrace)
+                    : HUGE_VAL),
       memory_(memory_limit(options)),
       report_(report),
-      progress_(progress) {
+      progress_(progress),
+      checkpoint_(checkpoint) {
   const sigset_t set = watched_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC);
@@ -75,7 +81,7 @@ Watchdog::~Watchdog() {
 }
 
 void Watchdog::look() {
-  if (elapsed_seconds() >= deadline_) {
+  if (elapsed_seconds() >= deadline_ && !checkpoint_.writing()) {
     report_.give_up(Verdict::kTimeout, "the deadline passed inside one step", kTimeout);
   }
   const std::uint64_t resident = resident_bytes();
@@ -92,7 +98,8 @@ void Watchdog::look() {
 void Watchdog::watch() {
   std::array<pollfd, 2> files{{{stop_, POLLIN, 0}, {signals_, POLLIN, 0}}};
   for (;;) {
-    const double wait = std::clamp(deadline_ - elapsed_seconds(), 0.0, kTick);
+    const double left = deadline_ - elapsed_seconds();
+    const double wait = left > 0 ? std::min(left, kTick) : kTick;
     ::poll(files.data(), files.size(), static_cast<int>(std::ceil(1e3 * wait)));
     if ((files[0].revents & POLLIN) != 0) return;
     if ((files[1].revents & POLLIN) != 0) {
@@ -101,7 +108,11 @@ void Watchdog::watch() {
       (void)!::read(signals_, &first, sizeof first);
       const sigset_t set = watched_signals();
       ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-      report_.give_up(Verdict::kUnknown, "interrupted", kUnknown);
+      if (checkpoint_.wanted()) {
+        checkpoint_.interrupt();
+      } else {
+        report_.give_up(Verdict::kUnknown, "interrupted", kUnknown);
+      }
     }
     look();
   }

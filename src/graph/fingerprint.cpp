@@ -1,115 +1,86 @@
 #include "graph/fingerprint.h"
 
-#include <cstring>
-#include <type_traits>
 #include <variant>
-#include <vector>
+
+#include "base/hash.h"
 
 namespace coronet {
 
 namespace {
 
-class Mixer {
- public:
-  void add(std::uint64_t x) {
-    // A multiplication and a shift for each word, the constants of splitmix64.
-    state_ = (state_ ^ x) * 0xbf58476d1ce4e5b9U;
-    state_ ^= state_ >> 29U;
-  }
-  void add(int x) { add(static_cast<std::uint64_t>(static_cast<std::int64_t>(x))); }
-  void add(double x) {
-    std::uint64_t bits = 0;
-    std::memcpy(&bits, &x, sizeof bits);
-    add(bits);
-  }
-  template <class T>
-  void add(const std::vector<T>& values) {
-    static_assert(std::is_arithmetic_v<T>);
-    add(static_cast<std::uint64_t>(values.size()));
-    const char* at = reinterpret_cast<const char*>(values.data());
-    std::size_t left = values.size() * sizeof(T);
-    for (; left >= sizeof(std::uint64_t); left -= sizeof(std::uint64_t)) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, at, sizeof word);
-      add(word);
-      at += sizeof word;
-    }
-    std::uint64_t last = 0;
-    if (left > 0) std::memcpy(&last, at, left);  // of an empty list there is no address
-    add(last);
-  }
-  void add(const Shape& s) {
-    for (const int x : {s.height, s.width, s.channels}) add(x);
-  }
-  void add(const Weight& w) {
-    add(w.f);
-    add(w.d);
-  }
-  void add(const Precision& p) {
-    add(p.roundings);
-    add(p.hidden);
-  }
+void add(Hash& hash, const Shape& shape) {
+  for (const int n : {shape.height, shape.width, shape.channels}) hash.add(n);
+}
 
-  void add(const Input&) {}
-  void add(const Dense& op) {
-    add(op.in);
-    add(op.out);
-    add(op.weight);
-    add(op.bias);
-    add(op.precision);
+void add(Hash& hash, const Weight& weight) {
+  hash.add(weight.f);
+  hash.add(weight.d);
+}
+
+void add(Hash& hash, const Precision& precision) {
+  hash.add(precision.roundings);
+  hash.add(precision.hidden);
+}
+
+/// What an operator is made of. An operator that the list gains does not compile here.
+struct Parts {
+  Hash& hash;
+
+  void operator()(const Input&) const {}
+  void operator()(const Dense& op) const {
+    hash.add(op.in);
+    hash.add(op.out);
+    add(hash, op.weight);
+    hash.add(op.bias);
+    add(hash, op.precision);
   }
-  void add(const Conv& op) {
-    add(op.in);
-    add(op.out);
-    for (const int x : {op.kernel_h, op.kernel_w, op.stride_h, op.stride_w, op.dilation_h,
+  void operator()(const Conv& op) const {
+    add(hash, op.in);
+    add(hash, op.out);
+    for (const int n : {op.kernel_h, op.kernel_w, op.stride_h, op.stride_w, op.dilation_h,
                         op.dilation_w, op.pad_top, op.pad_left, op.groups}) {
-      add(x);
+      hash.add(n);
     }
-    add(op.weight);
-    add(op.bias);
-    add(op.precision);
+    add(hash, op.weight);
+    hash.add(op.bias);
+    add(hash, op.precision);
   }
-  void add(const Scale& op) {
-    add(op.scale);
-    add(op.shift);
-    add(op.precision);
+  void operator()(const Scale& op) const {
+    hash.add(op.scale);
+    hash.add(op.shift);
+    add(hash, op.precision);
   }
-  void add(const Sum& op) { add(op.coefficient); }
-  void add(const Select& op) {
-    add(op.index);
-    add(op.constant);
-    add(op.precision);
+  void operator()(const Sum& op) const { hash.add(op.coefficient); }
+  void operator()(const Select& op) const {
+    hash.add(op.index);
+    hash.add(op.constant);
+    add(hash, op.precision);
   }
-  void add(const Sparse& op) {
-    add(op.row);
-    add(op.column);
-    add(op.value);
-    add(op.bias);
-    add(op.precision);
+  void operator()(const Sparse& op) const {
+    hash.add(op.row);
+    hash.add(op.column);
+    hash.add(op.value);
+    hash.add(op.bias);
+    add(hash, op.precision);
   }
-  void add(const Relu& op) { add(op.negative_slope); }
-  void add(const Sigmoid&) {}
-  void add(const Tanh&) {}
-
-  [[nodiscard]] std::uint64_t value() const { return state_; }
-
- private:
-  std::uint64_t state_ = 0x9e3779b97f4a7c15U;
+  void operator()(const Relu& op) const { hash.add(op.negative_slope); }
+  void operator()(const Sigmoid&) const {}
+  void operator()(const Tanh&) const {}
 };
 
 }  // namespace
 
 std::uint64_t fingerprint(const Graph& graph) {
-  Mixer mixer;
+  Hash hash;
   for (const Node& node : graph.nodes) {
-    mixer.add(static_cast<int>(node.op.index()));
-    mixer.add(node.inputs);
-    mixer.add(node.shape);
-    std::visit([&](const auto& op) { mixer.add(op); }, node.op);
+    hash.add(std::uint64_t{node.op.index()});
+    std::visit(Parts{hash}, node.op);
+    hash.add(node.inputs);
+    add(hash, node.shape);
   }
-  mixer.add(graph.input_order);
-  mixer.add(graph.output_order);
-  return mixer.value();
+  hash.add(graph.input_order);
+  hash.add(graph.output_order);
+  return hash.value();
 }
 
 }  // namespace coronet

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <limits>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -39,6 +40,8 @@ class Descriptor {
   [[nodiscard]] int number() const { return number_; }
   /// Closes now; false if that failed (a full disk may show only here).
   bool close() { return ::close(std::exchange(number_, -1)) == 0; }
+  /// The caller closes it from now on.
+  int release() { return std::exchange(number_, -1); }
 
  private:
   int number_;
@@ -118,7 +121,7 @@ std::string unpack(const std::string& path, const std::string& packed) {
   return bytes;
 }
 
-void write_all(int file, const std::string& path, const std::string& bytes) {
+void write_all(int file, const std::string& path, std::string_view bytes) {
   for (std::size_t written = 0; written < bytes.size();) {
     const ssize_t count = ::write(file, bytes.data() + written, bytes.size() - written);
     if (count < 0 && errno == EINTR) continue;
@@ -126,6 +129,46 @@ void write_all(int file, const std::string& path, const std::string& bytes) {
     written += static_cast<std::size_t>(count);
   }
 }
+
+/// The temporary file beside `path`, until it takes its place; else it goes.
+class Replacement {
+ public:
+  explicit Replacement(const std::string& path) : path_(path) {
+    // Through a link, so that the link stays one.
+    std::error_code ignored;
+    const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
+    target_ = ignored ? path : real.string();
+    int number = -1;
+    for (int attempt = 0; number < 0 && attempt < 100; ++attempt) {
+      temporary_ = fmt::format("{}.{}.{}.tmp", target_, ::getpid(), attempt);
+      number = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (number < 0 && errno != EEXIST) break;
+    }
+    if (number < 0) fail(path, "cannot be written: " + reason(errno));
+    file_.emplace(number);
+  }
+  ~Replacement() {
+    if (!placed_) ::unlink(temporary_.c_str());
+  }
+  Replacement(const Replacement&) = delete;
+  Replacement& operator=(const Replacement&) = delete;
+
+  [[nodiscard]] int number() const { return file_->number(); }
+  void take_place() {
+    if (!file_->close()) fail(path_, "cannot be written: " + reason(errno));
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+      fail(path_, "cannot be replaced: " + reason(errno));
+    }
+    placed_ = true;
+  }
+
+ private:
+  const std::string& path_;
+  std::string target_;
+  std::string temporary_;
+  std::optional<Descriptor> file_;
+  bool placed_ = false;
+};
 
 // A device or a pipe cannot be replaced by a file: it is written to.
 bool is_special(const std::string& path) {
@@ -150,36 +193,47 @@ std::string read_file(const std::string& path) {
   }
 }
 
-void write_file(const std::string& path, const std::string& bytes) {
+OpenFile::OpenFile(std::string path) : path_(std::move(path)) {
+  Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0) fail(path_, "cannot be opened: " + reason(errno));
+  struct stat status {};
+  if (::fstat(file.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    fail(path_, "is not a regular file");
+  }
+  size_ = static_cast<std::uint64_t>(status.st_size);
+  number_ = file.release();
+}
+
+OpenFile::~OpenFile() { ::close(number_); }
+
+std::size_t OpenFile::read(char* to, std::size_t count) {
+  for (;;) {
+    const ssize_t got = ::read(number_, to, count);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(path_, "cannot be read: " + reason(errno));
+    return static_cast<std::size_t>(got);
+  }
+}
+
+void write_file(const std::string& path,
+                const std::function<void(const std::function<void(std::string_view)>&)>& writer) {
   if (is_special(path)) {
-    Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (file.number() < 0) fail(path, "cannot be opened: " + reason(errno));
-    write_all(file.number(), path, bytes);
+    writer([&](std::string_view bytes) { write_all(file.number(), path, bytes); });
     return;
   }
-  // Through a link, so that the link stays one.
-  std::error_code ignored;
-  const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
-  const std::string target = ignored ? path : real.string();
-  std::string temporary;
-  int number = -1;
-  for (int attempt = 0; number < 0 && attempt < 100; ++attempt) {
-    temporary = fmt::format("{}.{}.{}.tmp", target, ::getpid(), attempt);
-    number = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (number < 0 && errno != EEXIST) break;
-  }
-  if (number < 0) fail(path, "cannot be written: " + reason(errno));
-  Descriptor file(number);
-  try {
-    write_all(number, path, bytes);
-    if (!file.close()) fail(path, "cannot be written: " + reason(errno));
-    if (::rename(temporary.c_str(), target.c_str()) != 0) {
-      fail(path, "cannot be replaced: " + reason(errno));
-    }
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
+  Replacement file(path);
+  writer([&](std::string_view bytes) { write_all(file.number(), path, bytes); });
+  file.take_place();
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  write_file(path, [&](const std::function<void(std::string_view)>& write) { write(bytes); });
+}
+
+void check_writable(const std::string& path) {
+  if (!is_special(path)) const Replacement unused(path);
 }
 
 }  // namespace coronet

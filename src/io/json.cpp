@@ -76,6 +76,7 @@ std::string to_json(const Result& result, const Property& property, const Option
   out["verdict"] = verdict_name(result.verdict);
   if (result.verdict == Verdict::kUnknown || result.verdict == Verdict::kTimeout) {
     out["reason"] = result.reason;
+    if (!result.checkpoint.empty()) out["checkpoint"] = result.checkpoint;
   }
   if (result.verdict == Verdict::kViolated) {
     out["counterexample"] = {{"input", result.counterexample.input},

@@ -1,10 +1,13 @@
 #include "search/box_search.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 #include <variant>
 
+#include "base/error.h"
 #include "search/refine.h"
 
 namespace coronet::search {
@@ -24,8 +27,39 @@ constexpr std::size_t kWideTree = 16384;
 
 }  // namespace
 
-void BoxSearch::decide() {
-  if (open_.empty()) return;
+BoxSearch::BoxSearch(Run& run, int box, std::vector<ClauseRows> clauses, bool input_turns,
+                     std::shared_ptr<BoxProgress> progress)
+    : run_(run),
+      box_(run.boxes[box]),
+      open_(std::move(clauses)),
+      input_turns_(input_turns),
+      engine_(&run.whole),
+      began_(elapsed_seconds()),
+      progress_(std::move(progress)) {
+  if (progress_) {
+    began_ -= progress_->seconds;
+  } else {
+    progress_ = std::make_shared<BoxProgress>();
+    progress_->box = box;
+    run.inputs = std::make_shared<InputTree>();
+  }
+  progress_->kept.resize(run.whole.net64.nodes());
+}
+
+bool BoxSearch::decide() {
+  if (open_.empty()) return true;
+  if (progress_->planted) {
+    take_up();
+    if (!over()) branch();
+  } else {
+    bound_and_branch();
+  }
+  // What ended the search may be mended: more time, more memory.
+  if (!over()) save(0);
+  return open_.empty();
+}
+
+void BoxSearch::bound_and_branch() {
   if (!bound_at_root()) return;
   if (late()) {
     run_.result.reason = "time ran out while bounding the root";
@@ -43,14 +77,28 @@ bool BoxSearch::bound_at_root() {
   bound::RootSettings settings;
   settings.method = method == Method::kAlpha ? Method::kCrown : method;
   const char* how = settings.method == Method::kCrown ? "crown" : "interval";
+  const bound::Bounds before = progress_->bounds;
+  if (!before.lo.empty()) settings.known = &before;
+  if (progress_->crowned) settings.method = Method::kInterval;  // the known bounds are CROWN's
   root_ = bound_root(engine_->context, box_.lower, box_.upper, settings);
+  if (settings.known != nullptr) check_known();
   bound_clauses(0, how);
   run_.end_phase(how);
   if (open_.empty()) return false;
+  progress_->crowned = progress_->crowned || !late();
   if (method == Method::kAlpha && !late()) {
     shrink();
     settings.method = Method::kAlpha;
     settings.iterations = run_.options.iterations;
+    settings.first = progress_->alpha_nodes;
+    settings.refine = [&](bound::Root& root, int v) {
+      if (root.timed_out) return;
+      progress_->alpha_nodes = v + 1;
+      if (!run_.save_due()) return;
+      remember(root.bounds);
+      save_remembered(0);
+    };
+    remember(root_.bounds);  // while it is tightened, it is not whole
     const bound::Bounds known = std::move(root_.bounds);
     settings.known = &known;
     root_ = bound_root(engine_->context, box_.lower, box_.upper, settings);
@@ -63,32 +111,117 @@ bool BoxSearch::bound_at_root() {
   return true;
 }
 
+/// Goes on with the tree of an earlier run: the same bounds, and the graph without its dead
+/// neurons, made anew.
+void BoxSearch::take_up() {
+  Tree& saved = tree();
+  renumber(saved, progress_->kept);
+  progress_->kept.assign(progress_->kept.size(), {});
+  for (std::size_t k = 0; k < progress_->clauses.size(); ++k) {
+    BranchStart& s = start_.emplace_back();
+    s.bound = progress_->start[k];
+  }
+  bound::RootSettings settings;
+  settings.method = bound::Method::kInterval;
+  const bound::Bounds known = progress_->bounds;
+  settings.known = &known;
+  root_ = bound_root(engine_->context, box_.lower, box_.upper, settings);
+  check_known();
+  const bool smaller = shrink();
+  carry_over(saved, engine_->context, root_, smaller ? &shrunk_->reduced.kept : nullptr, open_);
+  run_.end_phase("resume");
+}
+
+/// What an earlier run knew and what intervals tell now must agree.
+void BoxSearch::check_known() const {
+  for (std::size_t v = 0; v < root_.bounds.lo.size(); ++v) {
+    for (std::size_t i = 0; i < root_.bounds.lo[v].size(); ++i) {
+      if (root_.bounds.lo[v][i] <= root_.bounds.hi[v][i]) continue;
+      throw Error(ErrorKind::kBadInput,
+                  fmt::format("the checkpoint cannot be resumed: its bounds contradict interval "
+                              "arithmetic (node {}, neuron {})",
+                              v, i));
+    }
+  }
+}
+
+/// Notes bounds of the graph without its dead neurons as the whole graph's; some nodes may have
+/// none yet.
+void BoxSearch::remember(const bound::Bounds& bounds) {
+  bound::Bounds& whole = progress_->bounds;
+  whole.lo.resize(bounds.lo.size());
+  whole.hi.resize(bounds.hi.size());
+  for (std::size_t v = 0; v < bounds.lo.size(); ++v) {
+    if (bounds.lo[v].empty()) continue;
+    const std::vector<int>& kept = progress_->kept[v];
+    if (kept.empty()) {
+      whole.lo[v] = bounds.lo[v];
+      whole.hi[v] = bounds.hi[v];
+      continue;
+    }
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      whole.lo[v][kept[i]] = bounds.lo[v][i];
+      whole.hi[v][kept[i]] = bounds.hi[v][i];
+    }
+  }
+}
+
+void BoxSearch::save(std::int64_t domains) {
+  if (!run_.continuation.save) return;
+  remember(root_.bounds);
+  save_remembered(domains);
+}
+
+void BoxSearch::save_remembered(std::int64_t domains) {
+  progress_->seconds = elapsed_seconds() - began_;
+  progress_->clauses.clear();
+  progress_->start.clear();
+  for (std::size_t k = 0; k < open_.size(); ++k) {
+    progress_->clauses.push_back(open_[k].clause);
+    progress_->start.push_back(start_[k].bound);
+  }
+  run_.save(progress_, domains);
+}
+
+Between BoxSearch::between() {
+  if (!run_.continuation.save) return nullptr;
+  return [this](std::int64_t domains) {
+    if (run_.save_due()) save(domains);
+  };
+}
+
 /// ReLUs first; boxes of the input get a turn where they may do better, then ReLUs the rest. Once
 /// every ReLU is split, what stays open is due to other functions, and boxes have all the time.
 void BoxSearch::branch() {
-  const double now = elapsed_seconds();
-  const double left = std::min(run_.deadline.left(), 600.0);
   const auto split_inputs = [&](const Deadline& until) {
     run_.result.reason.clear();
-    drop_clauses(run_.split_inputs(open_, until).clause_refuted);
+    drop_clauses(run_.split_inputs(open_, until, between()).clause_refuted);
   };
-  const auto exhausted = [&] { return tree_.open.empty() && !over(); };
+  const auto exhausted = [&] { return tree().open.empty() && !over(); };
   if (!input_turns_) {
     split_neurons(run_.deadline);
     return;
   }
-  split_neurons(Deadline(now + 0.02 * left));
-  if (!exhausted() && !over()) split_inputs(Deadline(now + 0.3 * left));
+  if (!(progress_->inputs_until > 0)) {
+    const double spent = elapsed_seconds() - began_;
+    const double left = std::min(run_.deadline.left(), 600.0);
+    progress_->neurons_until = spent + 0.02 * left;
+    progress_->inputs_until = spent + 0.3 * left;
+  }
+  split_neurons(run_.deadline.within(began_ + progress_->neurons_until));
+  if (!exhausted() && !over()) {
+    split_inputs(run_.deadline.within(began_ + progress_->inputs_until));
+  }
   if (!exhausted() && !over()) split_neurons(run_.deadline);
   if (exhausted()) split_inputs(run_.deadline);
 }
 
 /// Branch and bound over ReLUs and refinements of the root in turns.
 void BoxSearch::split_neurons(const Deadline& until) {
-  if (!planted_) {
+  if (!progress_->planted) {
     shrink();
-    tree_ = plant(engine_->context, root_, open_, start_);
-    planted_ = true;
+    tree() = plant(engine_->context, root_, open_, start_);
+    progress_->planted = true;
   }
   const bool refining = run_.options.refine && nodes_to_refine() > 0;
   double share = 1;  // of the time so far, for the next turn of branch and bound
@@ -97,28 +230,28 @@ void BoxSearch::split_neurons(const Deadline& until) {
     if (run_.accelerator.reconsider(began - began_)) engine_->attach(*run_.accelerator.get());
     const double turn =
         refining ? share * std::max(run_.options.least_turn, began - began_) : HUGE_VAL;
-    const double before = tree_.remaining();
-    const std::size_t open_before = tree_.open.size();
+    const double before = tree().remaining();
+    const std::size_t open_before = tree().open.size();
     run_.result.reason.clear();
     const BranchOutcome outcome =
-        relu_branch(engine_->context, root_, open_, tree_, run_.boxes, run_.oracle,
-                    Deadline(began + std::min(turn, until.left())), run_.memory / 2);
+        relu_branch(engine_->context, root_, open_, tree(), run_.boxes, run_.oracle,
+                    until.within(began + turn), run_.memory / 2, between());
     run_.take(outcome, open_, "branch");
     run_.end_phase("branch");
-    const double after = tree_.remaining();
+    const double after = tree().remaining();
     drop_clauses(outcome.clause_refuted);
     // An empty tree with open clauses: all is split, and no tighter root decides what is left.
-    if (!refining || over() || until.passed() || tree_.open.empty()) return;
+    if (!refining || over() || until.passed() || tree().open.empty()) return;
     // At this pace, does branch and bound end soon?
     const double now = elapsed_seconds();
     share = 1;
-    const bool widens = tree_.open.size() > std::max(kWideTree, open_before);
+    const bool widens = tree().open.size() > std::max(kWideTree, open_before);
     if (!widens && after * (now - began) < (before - after) * (now - began_)) continue;
     const double limit = std::max(run_.options.least_turn, now - began_);
-    const double left = refine_root(Deadline(now + std::min(limit, until.left())));
+    const double left = refine_root(until.within(now + limit));
     run_.end_phase("refine");
     const bool helpful = left < kHelpful;
-    if (!helpful && tree_.bytes() > run_.memory / 2) return;  // the reason is the memory
+    if (!helpful && tree().bytes() > run_.memory / 2) return;  // the reason is the memory
     share = helpful ? kShortTurn : kLongTurn;
   }
 }
@@ -150,13 +283,17 @@ double BoxSearch::refine_root(const Deadline& until) {
   settings.iterations = run_.options.iterations;
   settings.refine = [&](bound::Root& root, int v) {
     const double now = elapsed_seconds();
-    const Deadline node_ends(now + until.left() / std::max(1, nodes_left--));
+    const Deadline node_ends = until.within(now + until.left() / std::max(1, nodes_left--));
     RefineSettings each;
     each.iterations = std::max(1, run_.options.refine_iterations);
     each.memory_bytes = run_.memory / 4;
     each.stop = [&] { return node_ends.passed() || run_.oracle.found(); };
     run_.result.domains += refine(engine_->context, root, v, each);
+    if (!run_.save_due()) return;
+    remember(root.bounds);
+    save_remembered(0);
   };
+  remember(root_.bounds);  // while it is tightened, it is not whole
   const bound::Bounds known = std::move(root_.bounds);
   settings.known = &known;
   root_ = bound_root(engine_->context, box_.lower, box_.upper, settings);
@@ -165,7 +302,8 @@ double BoxSearch::refine_root(const Deadline& until) {
   if (open_.empty()) return 0;
   const double left = gap_before > 0 ? gap() / gap_before : 1;
   const bool smaller = shrink();
-  rebase(tree_, engine_->context, root_, smaller ? &shrunk_->reduced.kept : nullptr, open_, start_);
+  rebase(tree(), engine_->context, root_, smaller ? &shrunk_->reduced.kept : nullptr, open_,
+         start_);
   return left;
 }
 
@@ -185,7 +323,13 @@ bool BoxSearch::shrink() {
         run_.ranks->reduced(*engine_->dealt, root_.bounds, shrunk->engine->context));
   }
   engine_ = shrunk->engine.get();
+  remember(root_.bounds);
   root_ = restate(engine_->context, shrunk->reduced.select(root_.bounds));
+  for (std::size_t v = 0; v < progress_->kept.size(); ++v) {
+    std::vector<int>& kept = progress_->kept[v];
+    const std::vector<int>& now = shrunk->reduced.kept[v];
+    kept = kept.empty() ? now : shrunk->reduced.select(static_cast<int>(v), kept);
+  }
   for (BranchStart& s : start_) {
     for (std::size_t v = 0; v < s.alpha.size(); ++v) {
       if (s.alpha[v].empty()) continue;
@@ -269,7 +413,7 @@ void BoxSearch::drop_clauses(const std::vector<char>& refuted) {
   }
   open_.resize(to);
   start_.resize(to);
-  if (planted_) tree_.keep_clauses(keep);
+  if (progress_->planted) tree().keep_clauses(keep);
 }
 
 }  // namespace coronet::search

@@ -14,19 +14,16 @@ namespace coronet::search {
 
 class BoxSearch {
  public:
-  /// `input_turns`: splitting the input gets a turn beside splitting neurons.
-  BoxSearch(Run& run, int box, std::vector<ClauseRows> clauses, bool input_turns)
-      : run_(run),
-        box_(run.boxes[box]),
-        open_(std::move(clauses)),
-        input_turns_(input_turns),
-        engine_(&run.whole),
-        began_(elapsed_seconds()) {}
-  ~BoxSearch() { tree_.clear(run_.workers); }
+  /// `input_turns`: splitting the input gets a turn beside splitting neurons. `progress`: where an
+  /// earlier run left this box, or null.
+  BoxSearch(Run& run, int box, std::vector<ClauseRows> clauses, bool input_turns,
+            std::shared_ptr<BoxProgress> progress);
+  ~BoxSearch() { tree().clear(run_.workers); }
   BoxSearch(const BoxSearch&) = delete;
   BoxSearch& operator=(const BoxSearch&) = delete;
 
-  void decide();
+  /// False where clauses stay open: the state of the box is then saved.
+  bool decide();
 
  private:
   /// The graph without its dead neurons, and an engine on it.
@@ -35,7 +32,14 @@ class BoxSearch {
     std::unique_ptr<Prepared> engine;
   };
 
+  void bound_and_branch();
   bool bound_at_root();
+  void take_up();
+  void remember(const bound::Bounds& bounds);
+  void check_known() const;
+  void save(std::int64_t domains);
+  void save_remembered(std::int64_t domains);
+  Between between();
   void bound_clauses(int iterations, const char* how);
   bool shrink();
   void branch();
@@ -45,6 +49,7 @@ class BoxSearch {
   [[nodiscard]] int nodes_to_refine() const;
   void drop_clauses(const std::vector<char>& refuted);
   [[nodiscard]] bool late() const { return root_.timed_out || run_.deadline.passed(); }
+  [[nodiscard]] Tree& tree() const { return progress_->tree; }
   [[nodiscard]] bool over() const { return open_.empty() || run_.oracle.found(); }
 
   Run& run_;
@@ -56,8 +61,9 @@ class BoxSearch {
   std::unique_ptr<Shrunk> shrunk_;
   bound::Root root_;
   std::vector<BranchStart> start_;  // [open_]
-  Tree tree_;
-  bool planted_ = false;
+  /// The tree, what is known of the whole graph, and what was taken out of it. The bounds there and
+  /// the list of clauses are of the last save() or shrink().
+  std::shared_ptr<BoxProgress> progress_;
 };
 
 }  // namespace coronet::search

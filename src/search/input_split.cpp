@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "bound/concrete.h"
 #include "bound/interval.h"
@@ -21,17 +22,6 @@ using bound::Pass;
 using bound::Plan;
 using bound::Relaxation;
 using bound::Rows;
-
-/// A box with the clauses that are not yet refuted on it.
-struct BoxDomain {
-  std::vector<double> lower, upper;
-  std::vector<int> clauses;
-  double bound = -HUGE_VAL;
-  [[nodiscard]] std::size_t bytes() const {
-    return sizeof(BoxDomain) + (lower.capacity() + upper.capacity()) * sizeof(double) +
-           clauses.capacity() * sizeof(int);
-  }
-};
 
 struct ChunkResult {
   std::vector<BoxDomain> open;
@@ -54,6 +44,10 @@ class Splitter {
         root_width_(std::move(root_width)),
         contractor_(net_) {
     for (int v = 0; v < net_.nodes(); ++v) plans_.push_back(make_plan(net_, v, false));
+    for (const ClauseRows& c : clauses) {
+      rows_of_.resize(std::max<std::size_t>(rows_of_.size(), c.clause + 1), nullptr);
+      rows_of_[c.clause] = &c;
+    }
     feeds_.assign(net_.nodes(), 0);
     for (int v = 1; v < net_.nodes(); ++v) {
       if (net_.elementwise(v)) feeds_[net_.inputs(v)[0]] = 1;
@@ -152,7 +146,7 @@ class Splitter {
     for (const ClauseRows& c : clauses_) any_input |= !c.input.empty();
     for (int d = 0; d < count; ++d) {
       for (int k : domains[first + d].clauses) {
-        const ClauseRows& c = clauses_[k];
+        const ClauseRows& c = rows_of(k);
         for (int i = 0; i < c.count; ++i) rows.domain.push_back(d);
         rows.dense.insert(rows.dense.end(), c.output.begin(), c.output.end());
         rows.constant.insert(rows.constant.end(), c.constant.begin(), c.constant.end());
@@ -179,7 +173,7 @@ class Splitter {
       std::vector<double> smear(inputs_, 0.0);
       std::vector<Plane> planes;  // of the last open clause
       for (int k : from.clauses) {
-        const ClauseRows& c = clauses_[k];
+        const ClauseRows& c = rows_of(k);
         bool refuted = false;
         double best = -HUGE_VAL;
         int best_row = -1;
@@ -226,7 +220,7 @@ class Splitter {
           double* hi = bounds.hi[0].data() + static_cast<std::size_t>(d) * inputs_;
           std::copy(box.lower.begin(), box.lower.end(), lo);
           std::copy(box.upper.begin(), box.upper.end(), hi);
-          if (!contractor_.contract(clauses_[left.clauses[0]], d, bounds)) continue;
+          if (!contractor_.contract(rows_of(left.clauses[0]), d, bounds)) continue;
           box.lower.assign(lo, lo + inputs_);
           box.upper.assign(hi, hi + inputs_);
         }
@@ -235,6 +229,8 @@ class Splitter {
     }
     try_points(candidates, candidate_clause, worker);
   }
+
+  [[nodiscard]] const ClauseRows& rows_of(int clause) const { return *rows_of_[clause]; }
 
   [[nodiscard]] double relative_width(const BoxDomain& box, int j) const {
     return root_width_[j] > 0 ? (box.upper[j] - box.lower[j]) / root_width_[j] : 0;
@@ -323,7 +319,7 @@ class Splitter {
     bound::Concrete concrete(context_.net32, context_.space32[worker]);
     concrete.evaluate(n, x.data(), y.data(), false);
     for (int i = 0; i < n; ++i) {
-      const ClauseRows& c = clauses_[clause[i]];
+      const ClauseRows& c = rows_of(clause[i]);
       const float* xi = x.data() + static_cast<std::size_t>(i) * inputs_;
       bool violated = true;
       for (int k = 0; k < c.count && violated; ++k) {
@@ -340,6 +336,7 @@ class Splitter {
  private:
   bound::Context& context_;
   const std::vector<ClauseRows>& clauses_;
+  std::vector<const ClauseRows*> rows_of_;  ///< [clause of the property] or null
   Oracle& oracle_;
   const Deadline& deadline_;
   const bound::Network<double>& net_;
@@ -352,11 +349,38 @@ class Splitter {
   std::atomic<bool> stuck_{false};
 };
 
+/// Plants the tree, or takes the clauses that are not asked for out of it. Returns the number of
+/// the clauses' boxes.
+std::size_t prepare(InputTree& tree, const std::vector<ClauseRows>& clauses,
+                    const std::vector<GraphBox>& boxes) {
+  std::map<int, std::size_t> domain_of_box;
+  for (const ClauseRows& c : clauses) domain_of_box.try_emplace(c.box, domain_of_box.size());
+  if (tree.planted) {
+    std::set<int> asked;
+    for (const ClauseRows& c : clauses) asked.insert(c.clause);
+    for (BoxDomain& d : tree.open) {
+      std::erase_if(d.clauses, [&](int k) { return !asked.contains(k); });
+    }
+    std::erase_if(tree.open, [](const BoxDomain& d) { return d.clauses.empty(); });
+    return domain_of_box.size();
+  }
+  tree.planted = true;
+  tree.open.resize(domain_of_box.size());
+  for (const ClauseRows& c : clauses) {
+    BoxDomain& d = tree.open[domain_of_box[c.box]];
+    d.lower = boxes[c.box].lower;
+    d.upper = boxes[c.box].upper;
+    d.clauses.push_back(c.clause);
+  }
+  return domain_of_box.size();
+}
+
 }  // namespace
 
 BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>& clauses,
-                          const std::vector<GraphBox>& boxes, Oracle& oracle,
-                          const Deadline& deadline, std::size_t memory_bytes) {
+                          const std::vector<GraphBox>& boxes, InputTree& tree, Oracle& oracle,
+                          const Deadline& deadline, std::size_t memory_bytes,
+                          const Between& between) {
   std::vector<double> root_width(context.net64.size(0), 0.0);
   for (const GraphBox& b : boxes) {
     for (std::size_t j = 0; j < root_width.size(); ++j) {
@@ -365,16 +389,8 @@ BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>
   }
   Splitter splitter(context, clauses, root_width, oracle, deadline);
   BranchOutcome outcome;
-  std::vector<BoxDomain> open;
-  std::map<int, std::size_t> domain_of_box;
-  for (std::size_t k = 0; k < clauses.size(); ++k) {
-    const auto [it, fresh] = domain_of_box.try_emplace(clauses[k].box, open.size());
-    if (fresh) {
-      const GraphBox& box = boxes[clauses[k].box];
-      open.push_back({box.lower, box.upper, {}, -HUGE_VAL});
-    }
-    open[it->second].clauses.push_back(static_cast<int>(k));
-  }
+  const std::size_t box_count = prepare(tree, clauses, boxes);
+  std::vector<BoxDomain>& open = tree.open;
   std::size_t widest = 0;
   for (int v = 0; v < context.net64.nodes(); ++v) {
     widest = std::max<std::size_t>(widest, context.net64.size(v));
@@ -387,13 +403,13 @@ BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>
   // Each open clause of a domain is rows of its own.
   std::size_t constraints = 1;
   for (const ClauseRows& c : clauses) constraints += c.count;
-  const int chunk =
-      std::max<int>(1, std::min<int>(chunk_by_neurons,
-                                     static_cast<int>(16384 * domain_of_box.size() / constraints)));
+  const int chunk = std::max<int>(
+      1, std::min<int>(chunk_by_neurons, static_cast<int>(16384 * box_count / constraints)));
   const double began = elapsed_seconds();
   double told = began;
   while (!open.empty()) {
     if (oracle.found()) break;
+    if (between) between(outcome.domains);
     if (deadline.passed()) {
       outcome.reason = "time ran out in input splitting";
       break;
@@ -440,13 +456,17 @@ BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>
     }
   }
   outcome.open = static_cast<std::int64_t>(open.size());
-  outcome.clause_refuted.assign(clauses.size(), 1);
-  outcome.bound.assign(clauses.size(), HUGE_VAL);
+  std::map<int, double> least;  // of the clauses that are open
   for (const BoxDomain& d : open) {
     for (int k : d.clauses) {
-      outcome.clause_refuted[k] = 0;
-      outcome.bound[k] = std::min(outcome.bound[k], d.bound);
+      const auto it = least.try_emplace(k, HUGE_VAL).first;
+      it->second = std::min(it->second, d.bound);
     }
+  }
+  for (const ClauseRows& c : clauses) {
+    const auto it = least.find(c.clause);
+    outcome.clause_refuted.push_back(it == least.end() ? 1 : 0);
+    outcome.bound.push_back(it == least.end() ? HUGE_VAL : it->second);
   }
   outcome.refuted = open.empty() && !oracle.best();
   return outcome;

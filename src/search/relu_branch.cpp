@@ -82,9 +82,10 @@ class Attacks {
   std::vector<double> best_;
 };
 
-/// Domains with nothing left to split are decided as linear programmes.
+/// Domains with nothing left to split are decided as linear programmes; those for which there was
+/// no time stay open.
 void decide_leaves(bound::Context& context, const bound::Root& root,
-                   const std::vector<ClauseRows>& clauses, const std::vector<Domain>& leaves,
+                   const std::vector<ClauseRows>& clauses, std::vector<Domain> leaves,
                    Oracle& oracle, Tree& tree) {
   std::vector<char> undecided(leaves.size(), 0);
   context.workers.run(static_cast<int>(leaves.size()), [&](int i, int worker) {
@@ -92,8 +93,14 @@ void decide_leaves(bound::Context& context, const bound::Root& root,
                                             oracle, context.space64[worker]);
     undecided[i] = outcome == LeafOutcome::kUndecided ? 1 : 0;
   });
+  const bool late = context.deadline.passed();
   for (std::size_t i = 0; i < leaves.size(); ++i) {
-    if (undecided[i] != 0) tree.undecided[leaves[i].objective] = 1;
+    if (undecided[i] == 0) continue;
+    if (late) {
+      tree.open.push_back(std::move(leaves[i]));
+    } else {
+      tree.undecided[leaves[i].objective] = 1;
+    }
   }
 }
 
@@ -102,7 +109,8 @@ void decide_leaves(bound::Context& context, const bound::Root& root,
 BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
                           const std::vector<ClauseRows>& clauses, Tree& tree,
                           const std::vector<GraphBox>& boxes, Oracle& oracle,
-                          const Deadline& deadline, std::size_t memory_bytes) {
+                          const Deadline& deadline, std::size_t memory_bytes,
+                          const Between& between) {
   Objectives objectives;
   objectives.node = context.net32.nodes() - 1;
   objectives.clauses = clauses;
@@ -123,6 +131,7 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
   Attacks attacks(clauses.size());
   while (!tree.open.empty()) {
     if (oracle.found()) break;
+    if (between) between(outcome.domains);
     if (deadline.passed()) {
       outcome.reason = "time ran out in branch and bound";
       break;
@@ -143,7 +152,7 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
     outcome.domains += bounded.count;
     bytes += bytes_of(bounded.open);
     std::move(bounded.open.begin(), bounded.open.end(), std::back_inserter(tree.open));
-    decide_leaves(context, root, clauses, bounded.exhausted, oracle, tree);
+    decide_leaves(context, root, clauses, std::move(bounded.exhausted), oracle, tree);
     if (attacks.due()) attacks.run(context, clauses, boxes, tree, oracle);
     const double now = elapsed_seconds();
     if (now > tell) {

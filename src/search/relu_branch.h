@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,16 @@ struct BranchOutcome {
   std::vector<double> best_attack;  ///< least value that an attack reached, by clause
 };
 
+/// Called between rounds, when all that is open lies in the tree: so many domains were bounded.
+using Between = std::function<void(std::int64_t domains)>;
+
 /// Splits the tree's open domains until every clause is refuted, the oracle is satisfied, or time
 /// or memory runs out; the tree keeps what is still open. From time to time, and never for more
 /// than a fifth of it, the open clauses are attacked.
 BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
                           const std::vector<ClauseRows>& clauses, Tree& tree,
                           const std::vector<GraphBox>& boxes, Oracle& oracle,
-                          const Deadline& deadline, std::size_t memory_bytes);
+                          const Deadline& deadline, std::size_t memory_bytes,
+                          const Between& between = nullptr);
 
 }  // namespace coronet::search

@@ -41,12 +41,28 @@ void Run::take(const BranchOutcome& outcome, const std::vector<ClauseRows>& clau
   if (!outcome.refuted && result.reason.empty()) result.reason = outcome.reason;
 }
 
-BranchOutcome Run::split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until) {
+BranchOutcome Run::split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until,
+                                const Between& between) {
   const BranchOutcome outcome =
-      input_split(whole.context, clauses, boxes, oracle, until, memory / 2);
+      input_split(whole.context, clauses, boxes, *inputs, oracle, until, memory / 2, between);
   take(outcome, clauses, "input-split");
   end_phase("input-split");
   return outcome;
+}
+
+void Run::save(std::shared_ptr<BoxProgress> box, std::int64_t domains) const {
+  if (!continuation.save) return;
+  Checkpoint checkpoint;
+  checkpoint.identity = identity;
+  checkpoint.seconds = seconds_before + elapsed_seconds();
+  checkpoint.domains = result.domains + domains;
+  checkpoint.unstable_neurons = result.unstable_neurons;
+  checkpoint.attacked = attacked;
+  checkpoint.clauses = result.clauses;
+  checkpoint.best_attack = best_attack;
+  checkpoint.box = std::move(box);
+  checkpoint.inputs = inputs;
+  continuation.save(checkpoint);
 }
 
 }  // namespace coronet::search

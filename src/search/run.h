@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
+#include "search/checkpoint.h"
+#include "search/continuation.h"
 #include "search/oracle.h"
 #include "search/prepared.h"
 #include "search/relu_branch.h"
@@ -26,6 +29,12 @@ struct Run {
   Result result;
   std::vector<double> best_attack;  ///< [clauses of the property]
   double phase_began = 0;
+  const Continuation& continuation;
+  Identity identity;          ///< where something is to be saved
+  double seconds_before = 0;  ///< of the runs that this one goes on from
+  bool attacked = false;      ///< the first attack is over
+  /// Input splitting of the box under way, or of all boxes.
+  std::shared_ptr<InputTree> inputs = std::make_shared<InputTree>();
 
   /// The time since the last call goes to this phase.
   void end_phase(const char* name);
@@ -33,8 +42,14 @@ struct Run {
   /// Notes what a search of these clauses brought.
   void take(const BranchOutcome& outcome, const std::vector<ClauseRows>& clauses, const char* how);
 
-  /// Input splitting of the clauses' whole boxes, on the whole graph.
-  BranchOutcome split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until);
+  /// Input splitting of the clauses' whole boxes, on the whole graph, from where `inputs` stands.
+  BranchOutcome split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until,
+                             const Between& between);
+
+  /// Is the state to be saved now?
+  [[nodiscard]] bool save_due() const { return continuation.save && continuation.due(); }
+  /// Saves it, where somebody takes it; `domains` were bounded beside those of the result.
+  void save(std::shared_ptr<BoxProgress> box, std::int64_t domains) const;
 };
 
 }  // namespace coronet::search

@@ -1,5 +1,7 @@
 #include "search/spec.h"
 
+#include "bound/bounds.h"
+
 namespace coronet::search {
 
 namespace {
@@ -52,6 +54,12 @@ GraphBox make_graph_box(const Graph& graph, const Box& box) {
     g.upper.push_back(box.upper[i]);
   }
   return g;
+}
+
+GraphBox around(GraphBox box) {
+  for (double& x : box.lower) x = bound::down(x);
+  for (double& x : box.upper) x = bound::up(x);
+  return box;
 }
 
 }  // namespace coronet::search

@@ -30,6 +30,9 @@ struct GraphBox {
   [[nodiscard]] int free_dimensions() const;
 };
 GraphBox make_graph_box(const Graph& graph, const Box& box);
+/// Bounds hold for the box of the decimals as written: the doubles nearest to them are widened by
+/// one unit.
+GraphBox around(GraphBox box);
 
 /// Does this lower bound of f_i refute the clause?
 inline bool refutes(double bound, bool strict) { return strict ? bound >= 0 : bound > 0; }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/error.h"
 #include "search/batch.h"
 
 namespace coronet::search {
@@ -48,6 +49,11 @@ class Translation {
         if (j >= 0 && is_free_[v][j]) from_.push_back(first + i);
       }
       first += before.size();
+    }
+    std::size_t now = 0;
+    for (int v : layout.relus()) now += layout.free(v).size();
+    if (from_.size() != now) {
+      throw Error(ErrorKind::kInternal, "a tree lacks neurons that are unstable at its root");
     }
   }
 
@@ -150,11 +156,30 @@ Tree plant(const bound::Context& context, const bound::Root& root,
   return tree;
 }
 
+void renumber(Tree& tree, const Kept& kept) {
+  const auto rename = [&](int node, int& neuron) {
+    if (!kept[node].empty()) neuron = kept[node][neuron];
+  };
+  for (Domain& d : tree.open) {
+    for (Decision& decision : d.decisions) rename(decision.node, decision.neuron);
+    if (d.split_node >= 0) rename(d.split_node, d.split_neuron);
+  }
+  for (int v = 0; v < static_cast<int>(tree.free.size()); ++v) {
+    for (int& j : tree.free[v]) rename(v, j);
+  }
+}
+
+void carry_over(Tree& tree, const bound::Context& context, const bound::Root& root,
+                const std::vector<std::vector<int>>* kept, const std::vector<ClauseRows>& clauses) {
+  const Layout layout = layout_of(context, root, clauses);
+  const Translation translation(context, root, layout, tree.free, kept);
+  std::erase_if(tree.open, [&](Domain& d) { return !translation.apply(d); });
+  tree.free = free_of(layout);
+}
+
 void rebase(Tree& tree, const bound::Context& context, const bound::Root& root,
             const std::vector<std::vector<int>>* kept, const std::vector<ClauseRows>& clauses,
             const std::vector<BranchStart>& start) {
-  const Layout layout = layout_of(context, root, clauses);
-  const Translation translation(context, root, layout, tree.free, kept);
   std::vector<char> anew(clauses.size());
   std::vector<double> least(clauses.size(), HUGE_VAL);
   for (const Domain& d : tree.open) {
@@ -163,17 +188,14 @@ void rebase(Tree& tree, const bound::Context& context, const bound::Root& root,
   for (std::size_t k = 0; k < clauses.size(); ++k) {
     anew[k] = tree.undecided[k] != 0 || start[k].bound >= least[k] ? 1 : 0;
   }
-  std::vector<Domain> open;
-  for (Domain& d : tree.open) {
-    if (anew[d.objective] == 0 && translation.apply(d)) open.push_back(std::move(d));
-  }
-  tree.open = std::move(open);
+  std::erase_if(tree.open, [&](const Domain& d) { return anew[d.objective] != 0; });
+  carry_over(tree, context, root, kept, clauses);
+  const Layout layout = layout_of(context, root, clauses);
   for (int k = 0; k < static_cast<int>(clauses.size()); ++k) {
     if (anew[k] == 0) continue;
     tree.undecided[k] = 0;
     tree.open.push_back(layout.root_domain(k, start[k].bound, start[k].lambda, start[k].alpha));
   }
-  tree.free = free_of(layout);
 }
 
 }  // namespace coronet::search

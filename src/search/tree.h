@@ -44,13 +44,25 @@ struct Tree {
   void keep_clauses(const std::vector<char>& keep);
 };
 
+/// kept[node] lists the neurons of another graph that a graph without its dead neurons still has,
+/// ascending; empty where nothing was taken out of the node.
+using Kept = std::vector<std::vector<int>>;
+
+/// The tree's neurons under their numbers in the graph that theirs was made of.
+void renumber(Tree& tree, const Kept& kept);
+
 /// A tree of roots, clauses[k] at start[k].
 Tree plant(const bound::Context& context, const bound::Root& root,
            const std::vector<ClauseRows>& clauses, const std::vector<BranchStart>& start);
 
 /// Restates the tree for a root with bounds at least as tight, of the same graph or of one without
-/// its dead neurons: kept[node] lists the neurons that it still has (null: all of them). A clause
-/// whose new root's bound is better than that of its worst open domain begins anew at start[k].
+/// its dead neurons: kept[node] lists the neurons that it still has (null: all of them). Throws
+/// Error(kInternal) where the tree knows nothing of a neuron that is unstable now.
+void carry_over(Tree& tree, const bound::Context& context, const bound::Root& root,
+                const std::vector<std::vector<int>>* kept, const std::vector<ClauseRows>& clauses);
+
+/// The same, but a clause whose new root's bound is better than that of its worst open domain, or
+/// that has undecided ones, begins anew at start[k].
 void rebase(Tree& tree, const bound::Context& context, const bound::Root& root,
             const std::vector<std::vector<int>>* kept, const std::vector<ClauseRows>& clauses,
             const std::vector<BranchStart>& start);

@@ -8,6 +8,7 @@
 #include "graph/products.h"
 #include "search/attack.h"
 #include "search/box_search.h"
+#include "search/resume.h"
 #include "search/run.h"
 
 namespace coronet::search {
@@ -23,16 +24,31 @@ constexpr int kSmallInputs = 128;
 class Verification {
  public:
   Verification(const Graph& graph, const Property& property, const Evaluate& evaluate,
-               const Options& options, Tracer& tracer, bound::Ranks* ranks)
+               const Options& options, Tracer& tracer, Continuation continuation,
+               bound::Ranks* ranks)
       : graph_(graph),
         property_(property),
+        continuation_(std::move(continuation)),
         workers_(options.threads),
-        deadline_(options.timeout > 0 ? options.timeout : HUGE_VAL),
+        deadline_(options.timeout > 0 ? options.timeout : HUGE_VAL, continuation_.interrupted),
         accelerator_(options, graph, ranks == nullptr),
         whole_(graph, options, workers_, deadline_, tracer, accelerator_.get(), ranks),
         oracle_(graph, property, evaluate),
-        run_{options, tracer, workers_, deadline_, accelerator_, ranks, whole_, oracle_,
-             {},      0,      {},       {},        elapsed_seconds()} {
+        run_{options,
+             tracer,
+             workers_,
+             deadline_,
+             accelerator_,
+             ranks,
+             whole_,
+             oracle_,
+             {},
+             0,
+             {},
+             {},
+             elapsed_seconds(),
+             continuation_,
+             continuation_.save ? identity_of(graph, property, options) : Identity{}} {
     run_.memory = options.memory_gib > 0 ? static_cast<std::size_t>(options.memory_gib * 0x1p30)
                                          : machine_memory_bytes() / 5 * 4;
   }
@@ -47,6 +63,7 @@ class Verification {
     }
     run_.result.clauses.assign(clauses_.size(), {-HUGE_VAL, ""});
     run_.best_attack.assign(clauses_.size(), HUGE_VAL);
+    if (continuation_.resume) take_up(std::move(*continuation_.resume));
     decide();
     finish();
     return std::move(run_.result);
@@ -55,35 +72,73 @@ class Verification {
  private:
   void decide() {
     if (clauses_.empty()) return;  // nothing can satisfy the query
-    if (run_.options.attack) {
+    if (run_.options.attack && !run_.attacked) {
       first_attack();
       run_.end_phase("attack");
       if (oracle_.found()) return;
+      run_.attacked = !deadline_.passed();
     }
-    // Bounds hold for the box of the decimals as written: the doubles nearest to them are widened
-    // by one unit.
-    for (GraphBox& b : run_.boxes) {
-      for (double& x : b.lower) x = bound::down(x);
-      for (double& x : b.upper) x = bound::up(x);
-    }
+    for (GraphBox& b : run_.boxes) b = around(std::move(b));
     if (run_.options.branch == "input" ||
         (by_input() && (small() || run_.boxes.size() > kManyBoxes))) {
       // Halving boxes of a small network decides sooner than any other bound is made; so it does
       // for many boxes.
-      run_.split_inputs(clauses_, deadline_);
+      split_all_inputs();
       return;
     }
     const bool input_turns = run_.options.branch == "auto" &&
                              (by_input() || (small() && free_dimensions_ <= kSmallInputs));
-    // A box that stays open does not end the search: another one may be violated.
-    for (int b = 0; b < static_cast<int>(run_.boxes.size()); ++b) {
-      if (oracle_.found() || deadline_.passed()) return;
-      std::vector<ClauseRows> open;
-      for (const ClauseRows& c : clauses_) {
-        if (c.box == b) open.push_back(c);
+    // A box that stays open does not end the search: another one may be violated. The box that was
+    // under way comes first.
+    const int boxes = static_cast<int>(run_.boxes.size());
+    const int first = under_way_ ? under_way_->box : 0;
+    bool saved = false;
+    for (int i = 0; i < boxes; ++i) {
+      if (oracle_.found()) return;
+      if (deadline_.passed()) {
+        if (!saved) run_.save(std::move(under_way_), 0);
+        return;
       }
-      BoxSearch(run_, b, std::move(open), input_turns).decide();
+      const int b = (first + i) % boxes;
+      BoxSearch search(run_, b, open_clauses(b), input_turns, std::exchange(under_way_, nullptr));
+      saved = !search.decide();
     }
+  }
+
+  [[nodiscard]] bool open(const ClauseRows& c) const {
+    return run_.result.clauses[c.clause].decided_by.empty();
+  }
+  [[nodiscard]] std::vector<ClauseRows> open_clauses(int box) const {
+    std::vector<ClauseRows> list;
+    for (const ClauseRows& c : clauses_) {
+      if (c.box == box && open(c)) list.push_back(c);
+    }
+    return list;
+  }
+
+  void split_all_inputs() {
+    std::vector<ClauseRows> list;
+    for (const ClauseRows& c : clauses_) {
+      if (open(c)) list.push_back(c);
+    }
+    const BranchOutcome outcome = run_.split_inputs(list, deadline_, [&](std::int64_t domains) {
+      if (run_.save_due()) run_.save(nullptr, domains);
+    });
+    if (!outcome.refuted && !oracle_.found()) run_.save(nullptr, 0);
+  }
+
+  /// Goes on where an earlier run ended.
+  void take_up(Checkpoint&& checkpoint) {
+    check_fits(checkpoint, graph_, property_, run_.options);
+    run_.seconds_before = checkpoint.seconds;
+    run_.attacked = checkpoint.attacked;
+    run_.result.domains = checkpoint.domains;
+    run_.result.unstable_neurons = checkpoint.unstable_neurons;
+    run_.result.clauses = std::move(checkpoint.clauses);
+    run_.result.phases.push_back({"earlier runs", checkpoint.seconds});
+    run_.best_attack = std::move(checkpoint.best_attack);
+    run_.inputs = std::move(checkpoint.inputs);
+    under_way_ = std::move(checkpoint.box);
   }
 
   bool small() const { return products(graph_) <= kSmallNetwork; }
@@ -128,6 +183,11 @@ class Verification {
       result.open_domains = 0;
       return;
     }
+    if (deadline_.interrupted()) {
+      result.verdict = Verdict::kUnknown;
+      result.reason = "interrupted";
+      return;
+    }
     result.verdict = deadline_.passed() ? Verdict::kTimeout : Verdict::kUnknown;
     if (result.verdict == Verdict::kUnknown && oracle_.doubtful()) {
       result.reason =
@@ -138,6 +198,7 @@ class Verification {
 
   const Graph& graph_;
   const Property& property_;
+  Continuation continuation_;
   Workers workers_;
   Deadline deadline_;
   bound::LateAccelerator accelerator_;
@@ -145,14 +206,17 @@ class Verification {
   Oracle oracle_;
   Run run_;
   std::vector<ClauseRows> clauses_;
+  std::shared_ptr<BoxProgress> under_way_;  ///< of an earlier run, until it is taken up
   int free_dimensions_ = 0;
 };
 
 }  // namespace
 
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
-              const Options& options, Tracer& tracer, bound::Ranks* ranks) {
-  return Verification(graph, property, evaluate, options, tracer, ranks).run();
+              const Options& options, Tracer& tracer, Continuation continuation,
+              bound::Ranks* ranks) {
+  return Verification(graph, property, evaluate, options, tracer, std::move(continuation), ranks)
+      .run();
 }
 
 }  // namespace coronet::search

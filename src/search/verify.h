@@ -5,6 +5,7 @@
 #include "base/progress.h"
 #include "bound/ranks/leader.h"
 #include "graph/graph.h"
+#include "search/continuation.h"
 #include "search/oracle.h"
 #include "spec/property.h"
 #include "spec/result.h"
@@ -13,8 +14,9 @@ namespace coronet::search {
 
 /// `evaluate` is the network as written, in intervals: the judge of counterexamples. `ranks`: share
 /// in bounding rows, where there are several; null for one. Throws Error where a setting is
-/// malformed.
+/// malformed or the checkpoint to go on from does not fit.
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
-              const Options& options, Tracer& tracer, bound::Ranks* ranks = nullptr);
+              const Options& options, Tracer& tracer, Continuation continuation = {},
+              bound::Ranks* ranks = nullptr);
 
 }  // namespace coronet::search

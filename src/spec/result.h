@@ -45,6 +45,7 @@ struct Result {
   std::int64_t open_domains = 0;      ///< left open at the end
   std::int64_t unstable_neurons = 0;  ///< at the root
   double best_attack = 0;             ///< least value of the attack's objective
+  std::string checkpoint;             ///< file from which the search can go on; empty: none
   std::vector<RankReport> ranks;      ///< empty where one rank was alone
   std::map<std::string, std::uint64_t>
       memory;  ///< peak bytes by class: "weights", "rows", "domains", "resident"
