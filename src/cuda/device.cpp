@@ -14,7 +14,7 @@ namespace {
 
 // What NVIDIA recommends for Hopper; the same everywhere, since another size may choose another
 // kernel.
-constexpr std::size_t kBlasWorkspace = std::size_t{32} << 20;
+constexpr std::size_t kBlasWorkspace = std::size_t{16} << 20;
 
 Properties read(int ordinal) {
   cudaDeviceProp p{};

@@ -35,7 +35,7 @@ struct Matrix {
 /// Tiles that are not on the device as they are needed, be it in double or at all, have so many
 /// bytes at most as doubles (but for a single row that is longer): their rows depend on the
 /// matrix's shape only.
-inline constexpr std::size_t kTileBytes = std::size_t{32} << 20;
+inline constexpr std::size_t kTileBytes = std::size_t{16} << 20;
 
 /// Calls fn(w, first, count) for tiles of rows in order; w: [count, cols] on the device, until fn
 /// returns. All of it is one tile where it lies there as numbers of T.
