@@ -32,10 +32,10 @@ struct Matrix {
   [[nodiscard]] int n() const { return transposed ? rows : cols; }
 };
 
-/// Tiles that are not on the device as they are needed, be it in double or at all, have so many
-/// bytes at most as doubles (but for a single row that is longer): their rows depend on the
-/// matrix's shape only.
-inline constexpr std::size_t kTileBytes = std::size_t{16} << 20;
+/// Tiles that are not on the device as they are needed, be it in double or at all, have an eighth
+/// of the matrix's bytes as doubles, but so many at most (or a single row that is longer): their
+/// rows depend on the matrix's shape only.
+inline constexpr std::size_t kTileBytes = std::size_t{32} << 20;
 
 /// Calls fn(w, first, count) for tiles of rows in order; w: [count, cols] on the device, until fn
 /// returns. All of it is one tile where it lies there as numbers of T.
