@@ -79,7 +79,7 @@ inline RankResult bound_all(const RankCase& c, RankEngine& engine, bound::Ranks*
   bound::Context& context = engine.engine.context;
   std::unique_ptr<bound::RowBounder> dealt;
   if (ranks != nullptr) {
-    dealt = ranks->whole(context);
+    dealt = ranks->whole(context, nullptr);
     context.ranks = dealt.get();
   }
   bound::RootSettings settings;

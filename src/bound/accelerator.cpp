@@ -17,16 +17,19 @@ constexpr std::size_t kWorthIt = 3'000'000;
 /// A search that lasted for so many seconds goes on for long enough to repay the start of a device.
 constexpr double kRepays = 1.0;
 
+bool automatic(const std::string& device) { return device.starts_with("auto"); }
+
 #ifdef CORONET_HAS_CUDA
 /// Null where there is none.
-std::unique_ptr<Accelerator> open_first(const Options& options) {
-  return cuda_devices() == 0 ? nullptr : open_cuda(0, options);
+std::unique_ptr<Accelerator> open_automatic(const Options& options) {
+  const int ordinal = cuda_ordinal("cuda" + options.device.substr(4));
+  return ordinal < cuda_devices() ? open_cuda(ordinal, options) : nullptr;
 }
 std::unique_ptr<Accelerator> open_named(const Options& options) {
   return open_cuda(cuda_ordinal(options.device), options);
 }
 #else
-std::unique_ptr<Accelerator> open_first(const Options&) { return nullptr; }
+std::unique_ptr<Accelerator> open_automatic(const Options&) { return nullptr; }
 std::unique_ptr<Accelerator> open_named(const Options& options) {
   throw Error(ErrorKind::kBadInput, "--device " + options.device +
                                         ": this build has no CUDA; use cpu, or build with "
@@ -36,16 +39,22 @@ std::unique_ptr<Accelerator> open_named(const Options& options) {
 
 }  // namespace
 
+#ifdef CORONET_HAS_CUDA
+int count_devices() { return cuda_devices(); }
+#else
+int count_devices() { return 0; }
+#endif
+
 std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph) {
   if (options.device == "cpu") return nullptr;
-  if (options.device != "auto") return open_named(options);
-  return products(graph) < kWorthIt ? nullptr : open_first(options);
+  if (!automatic(options.device)) return open_named(options);
+  return products(graph) < kWorthIt ? nullptr : open_automatic(options);
 }
 
 bool LateAccelerator::reconsider(double searched) {
-  if (accelerator_ || tried_ || options_.device != "auto" || searched < kRepays) return false;
+  if (accelerator_ || tried_ || !automatic(options_.device) || searched < kRepays) return false;
   tried_ = true;
-  accelerator_ = open_first(options_);
+  accelerator_ = open_automatic(options_);
   return accelerator_ != nullptr;
 }
 

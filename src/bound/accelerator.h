@@ -7,7 +7,7 @@
 #include <string>
 
 #include "bound/domain_rows.h"
-#include "bound/optimise.h"
+#include "bound/row_parts.h"
 #include "bound/swarm.h"
 
 namespace coronet::bound {
@@ -16,11 +16,12 @@ namespace coronet::bound {
 class RowDevice {
  public:
   virtual ~RowDevice() = default;
-  /// As bound_rows() of optimise.h: alpha optimised in float32 and in what precision the options
-  /// choose, the bound that counts pulled in double, less its rounding. Errors: kOutOfMemory,
-  /// naming the tensor and its bytes, where not even the smallest chunk fits.
-  virtual RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
-                          const Deadline& deadline) = 0;
+  /// Alpha optimised in float32 and in what precision the options choose, the bound that counts
+  /// pulled in double, less its rounding. One hand; its parts are the chunks of the device. Errors:
+  /// kOutOfMemory, naming the tensor and its bytes, where not even the smallest chunk fits.
+  virtual std::unique_ptr<RowParts> parts(const Root& root, const RowList& list,
+                                          const OptimiseSettings& settings,
+                                          const Deadline& deadline) = 0;
   /// The network whose apply() and apply_abs() (affine.h) run on the device; for one thread at a
   /// time.
   [[nodiscard]] virtual const Network<double>& columns() const = 0;
@@ -41,20 +42,27 @@ class Accelerator {
   [[nodiscard]] virtual std::map<std::string, std::uint64_t> memory() const = 0;
 };
 
-/// The device that options.device names: nothing for the CPU. "auto" takes the first CUDA device
-/// where there is one and the network has weights enough to be worth it. Errors: kBadInput for a
-/// name that is none or a device that is not there, and what this build was not made for.
+/// The most of its memory that was in use; 0 for none.
+inline std::uint64_t peak_bytes(const Accelerator* accelerator) {
+  return accelerator == nullptr ? 0 : accelerator->memory().at("total");
+}
+
+/// How many devices there are; none in a build without CUDA.
+int count_devices();
+
+/// The device that options.device names: nothing for the CPU. "auto" takes the first CUDA device,
+/// "auto:N" another one, where it is there and the network has weights enough to be worth it.
+/// Errors: kBadInput for a name that is none or a device that is not there, and what this build was
+/// not made for.
 std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph);
 
 /// The device of a search: opened at once where open_accelerator() does, and with "auto" for any
 /// other network too once the search has lasted for long enough to repay the start.
 class LateAccelerator {
  public:
-  /// `alone`: false where there are other ranks, which share the CPU's way.
+  /// `alone`: false where there are other ranks: what is opened late would be there on one only.
   LateAccelerator(const Options& options, const Graph& graph, bool alone)
-      : options_(options),
-        accelerator_(alone ? open_accelerator(options, graph) : nullptr),
-        tried_(!alone) {}
+      : options_(options), accelerator_(open_accelerator(options, graph)), tried_(!alone) {}
   /// Null: the CPU alone.
   [[nodiscard]] Accelerator* get() const { return accelerator_.get(); }
   /// True where the device was opened by this call. `searched`: seconds.

@@ -1,7 +1,6 @@
 #include "bound/optimise.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "bound/accelerator.h"
 #include "bound/row_task.h"
@@ -58,21 +57,28 @@ Rows<T> make_rows(const Network<T>& net, const RowList& list, int first, int las
 template Rows<float> make_rows(const Network<float>&, const RowList&, int, int, bool);
 template Rows<double> make_rows(const Network<double>&, const RowList&, int, int, bool);
 
+std::unique_ptr<RowParts> make_parts(Context& context, const Root& root, const RowList& list,
+                                     const OptimiseSettings& settings, const Deadline& deadline,
+                                     bool on_device) {
+  if (on_device) return context.device->parts(root, list, settings, deadline);
+  return std::make_unique<RowTask>(context, root, list, settings, deadline);
+}
+
 RowBounds bound_rows_here(Context& context, const Root& root, const RowList& list,
                           const OptimiseSettings& settings, const Deadline& deadline) {
-  if (list.count(context.net32.size(list.node)) == 0) return {};
-  const RowTask task(context, root, list, settings, deadline);
-  RowBounds result = task.room(task.rows());
-  const int part = task.part(context.workers.size());
-  std::atomic<bool> late{false};
-  context.workers.run((task.rows() + part - 1) / part, [&](int k, int worker) {
-    if (deadline.passed()) {
-      late = true;
-      return;
+  const int rows = list.count(context.net32.size(list.node));
+  if (rows == 0) return {};
+  const auto parts =
+      make_parts(context, root, list, settings, deadline, context.for_device(rows, list.node));
+  const int hands = parts->hands(context.workers.size());
+  RowBounds result = parts->room(rows);
+  Deal deal(rows, parts->part(hands), deadline);
+  with_hands(context.workers, hands, [&](int hand) {
+    for (Deal::Part part = deal.next(); part.last > part.first; part = deal.next()) {
+      parts->bound(part.first, part.last, hand, result, 0);
     }
-    task.bound(k * part, std::min(task.rows(), (k + 1) * part), worker, result, 0);
   });
-  result.timed_out = late;
+  result.timed_out = deal.late();
   return result;
 }
 
@@ -80,9 +86,6 @@ RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings) {
   if (context.ranks != nullptr) {
     return context.ranks->bound(root, list, settings, context.deadline);
-  }
-  if (context.for_device(list.count(context.net32.size(list.node)), list.node)) {
-    return context.device->bound(root, list, settings, context.deadline);
   }
   return bound_rows_here(context, root, list, settings, context.deadline);
 }

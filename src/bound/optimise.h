@@ -60,10 +60,10 @@ class RowBounder {
                           const Deadline& deadline) = 0;
 };
 
-/// By all ranks, by the device, or by the workers, as the context has it.
+/// By all ranks, or by this one.
 RowBounds bound_rows(Context& context, const Root& root, const RowList& list,
                      const OptimiseSettings& settings);
-/// By the context's workers.
+/// By the context's device where that is worth it, or by its workers.
 RowBounds bound_rows_here(Context& context, const Root& root, const RowList& list,
                           const OptimiseSettings& settings, const Deadline& deadline);
 

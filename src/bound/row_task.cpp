@@ -67,7 +67,7 @@ RowBounds RowTask::room(int count) const {
   return result;
 }
 
-void RowTask::bound(int first, int last, int worker, RowBounds& result, int origin) const {
+void RowTask::bound(int first, int last, int worker, RowBounds& result, int origin) {
   SlopesOf<device::Cpu> found;
   if (optimise_) {
     const Network<float>& net = thinned_ ? thinned_->net() : context_.net32;

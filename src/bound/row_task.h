@@ -1,30 +1,27 @@
-// The rows of one list, ready to be bounded in parts.
+// The rows of one list, ready to be bounded in parts by workers.
 #pragma once
 
 #include <memory>
 
-#include "bound/optimise.h"
+#include "bound/row_parts.h"
 #include "bound/thinned.h"
 
 namespace coronet::bound {
 
-/// Parts may be bounded in any order and by anybody who makes the task from the same root, list and
-/// settings: a row's bits do not depend on its part. Refers to its arguments.
-class RowTask {
+/// A row's bits do not depend on its part. Refers to its arguments.
+class RowTask final : public RowParts {
  public:
   RowTask(Context& context, const Root& root, const RowList& list, const OptimiseSettings& settings,
           const Deadline& deadline);
 
-  [[nodiscard]] int rows() const { return total_; }
-  /// Rows of a part where so many workers share all parts: each part is within the budget of
-  /// memory, and every worker has as many parts as the others. Even: pairs stay together.
-  [[nodiscard]] int part(int workers) const;
+  [[nodiscard]] int rows() const override { return total_; }
+  /// Each part is within the budget of memory, and every worker has as many parts as the others.
+  /// Even: pairs stay together.
+  [[nodiscard]] int part(int workers) const override;
+  [[nodiscard]] int hands(int workers) const override { return workers; }
 
-  /// Room for `count` rows, of which nothing is known.
-  [[nodiscard]] RowBounds room(int count) const;
-  /// Bounds rows first .. last - 1 as rows first - origin .. of the result. As a worker of the
-  /// context: one call at a time for each.
-  void bound(int first, int last, int worker, RowBounds& result, int origin) const;
+  [[nodiscard]] RowBounds room(int count) const override;
+  void bound(int first, int last, int worker, RowBounds& result, int origin) override;
 
  private:
   [[nodiscard]] const Plan& plan() const { return thinned_ ? thinned_->plan() : whole_plan_; }

@@ -85,8 +85,7 @@ int lead(const BoundsArguments& arguments, const QueryFiles& files, const Option
   Workers workers(options.threads);
   const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);
   Tracer silent;
-  const std::unique_ptr<bound::Accelerator> accelerator =
-      channel != nullptr ? nullptr : bound::open_accelerator(options, graph);
+  const std::unique_ptr<bound::Accelerator> accelerator = bound::open_accelerator(options, graph);
   search::Prepared prepared(graph, options, workers, deadline, silent, accelerator.get(),
                             ranks.get());
   bound::Context& context = prepared.context;

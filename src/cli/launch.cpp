@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "bound/accelerator.h"
 #include "cli/exit_codes.h"
 #include "cli/streams.h"
 #include "comm/communicator.h"
@@ -34,8 +35,8 @@ std::string mpi_module() {
 }
 
 /// Ranks that may run on the same cores share them: threads that wait for each other's core are
-/// slower than none.
-Options with_share_of_threads(comm::Channel& channel, Options options) {
+/// slower than none. The GPUs of a host are dealt to its ranks in turn, unless one is named.
+Options with_share(comm::Channel& channel, Options options) {
   struct Place {
     std::array<char, 256> host{};
     cpu_set_t cpus{};
@@ -50,6 +51,12 @@ Options with_share_of_threads(comm::Channel& channel, Options options) {
   const auto sharing = std::count_if(all.begin(), all.end(), [&](const Place& p) {
     return p.host == mine.host && CPU_EQUAL(&p.cpus, &mine.cpus) != 0;
   });
+  if (options.device == "auto" || options.device == "cuda") {
+    const auto before = std::count_if(all.begin(), all.begin() + channel.rank(),
+                                      [&](const Place& p) { return p.host == mine.host; });
+    const int devices = bound::count_devices();
+    if (devices > 1) options.device += fmt::format(":{}", before % devices);
+  }
   if (options.threads == 0) {
     options.threads = std::max(1, CPU_COUNT(&mine.cpus) / static_cast<int>(sharing));
   }
@@ -73,11 +80,6 @@ std::unique_ptr<comm::Channel> join(const Launch& launch) {
 comm::Launch launch_of(const Options& options) {
   const comm::Launch launch =
       comm::launch_of(options.ranks, [](const char* name) { return std::getenv(name); });
-  if (launch.ranks > 1 && options.device != "auto" && options.device != "cpu") {
-    throw Error(ErrorKind::kBadInput,
-                fmt::format("--device {}: ranks bound rows on CPUs; use --device cpu, or one rank",
-                            options.device));
-  }
   return launch;
 }
 
@@ -88,7 +90,7 @@ void run_leading(const Launch& launch, const Options& options, const Lead& lead,
     return;
   }
   const auto run = [&](comm::Channel& channel) {
-    const Options mine = with_share_of_threads(channel, options);
+    const Options mine = with_share(channel, options);
     if (channel.rank() == 0) {
       lead(&channel, mine);
     } else {
@@ -109,8 +111,7 @@ int run_serving(const Launch& launch, const Options& options, const Serve& serve
   return guarded([&] {
     try {
       const auto channel = join(launch);
-      comm::run_as(*channel,
-                   [&](comm::Channel& mine) { serve(mine, with_share_of_threads(mine, options)); });
+      comm::run_as(*channel, [&](comm::Channel& mine) { serve(mine, with_share(mine, options)); });
     } catch (const comm::RankLeft&) {
       return static_cast<int>(kDecided);
     }

@@ -9,11 +9,10 @@
 
 namespace coronet::cli {
 
-/// How this process was started, from --ranks and its environment; see comm::launch_of. Throws
-/// Error(kBadInput) for --device cuda with ranks as well, which bound rows on CPUs.
+/// How this process was started, from --ranks and its environment; see comm::launch_of, whose errors it throws.
 comm::Launch launch_of(const Options& options);
 
-/// A rank's work. `options`: with the threads that are this rank's share.
+/// A rank's work. `options`: with the threads and the GPU that are this rank's share.
 using Lead = std::function<void(comm::Channel* ranks, const Options& options)>;
 using Serve = std::function<void(comm::Channel& ranks, const Options& options)>;
 

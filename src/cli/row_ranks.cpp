@@ -23,6 +23,7 @@ constexpr const char* kProgram = "coronet " CORONET_VERSION;
 void serve_network(comm::Channel& channel, const std::string& path, const Options& options) {
   const Graph graph = Model::read(path).lower();
   Workers workers(options.threads);
+  const std::unique_ptr<bound::Accelerator> accelerator = bound::open_accelerator(options, graph);
   const Deadline never(HUGE_VAL);  // the leader says with every order how long it may take
   Tracer silent;
   bound::ServerSettings settings;
@@ -31,8 +32,10 @@ void serve_network(comm::Channel& channel, const std::string& path, const Option
   if (options.memory_gib > 0) {
     settings.memory_bytes = static_cast<std::uint64_t>(options.memory_gib * 0x1p30);
   }
+  settings.accelerator = accelerator.get();
   settings.make = [&](const Graph& of) {
-    auto made = std::make_shared<search::Prepared>(of, options, workers, never, silent, nullptr);
+    auto made =
+        std::make_shared<search::Prepared>(of, options, workers, never, silent, accelerator.get());
     return std::shared_ptr<bound::Context>(made, &made->context);
   };
   comm::Communicator group(channel);

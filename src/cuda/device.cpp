@@ -79,7 +79,7 @@ int ordinal_of(const std::string& name) {
   }
   if (ordinal < 0) {
     throw Error(ErrorKind::kBadInput,
-                "device '" + name + "': not one that is known. Write cpu, cuda or cuda:N.");
+                "device '" + name + "': not one that is known. Write cpu, auto, cuda or cuda:N.");
   }
   return ordinal;
 }

@@ -8,7 +8,8 @@
 
 namespace coronet {
 
-/// An array, rank 0 first: "host", "threads", "rows", "busy_seconds", "peak_bytes".
+/// An array, rank 0 first: "host", "threads", "rows", "busy_seconds", "peak_bytes"; with a
+/// GPU "device_bytes" too.
 inline nlohmann::ordered_json ranks_json(const std::vector<RankReport>& ranks) {
   auto out = nlohmann::ordered_json::array();
   for (const RankReport& r : ranks) {
@@ -17,6 +18,7 @@ inline nlohmann::ordered_json ranks_json(const std::vector<RankReport>& ranks) {
                    {"rows", r.rows},
                    {"busy_seconds", r.seconds},
                    {"peak_bytes", r.peak_bytes}});
+    if (r.device_bytes > 0) out.back()["device_bytes"] = r.device_bytes;
   }
   return out;
 }

@@ -30,7 +30,7 @@ struct Prepared {
         net64(graph, kPackBytes),
         context(net32, net64, options, workers, deadline, tracer) {
     if (accelerator != nullptr) attach(*accelerator);
-    if (ranks != nullptr) deal(ranks->whole(context));
+    if (ranks != nullptr) deal(ranks->whole(context, accelerator));
   }
 
   /// From now on large batches are bounded there.

@@ -9,9 +9,10 @@ namespace coronet {
 struct RankReport {
   std::string host;
   int threads = 0;
-  std::int64_t rows = 0;         ///< bounded for the run
-  double seconds = 0;            ///< of its threads, spent on them
-  std::uint64_t peak_bytes = 0;  ///< the most that its process had in memory
+  std::int64_t rows = 0;           ///< bounded for the run
+  double seconds = 0;              ///< of its threads, spent on them
+  std::uint64_t peak_bytes = 0;    ///< the most that its process had in memory
+  std::uint64_t device_bytes = 0;  ///< and on its GPU; 0: it has none
 };
 
 }  // namespace coronet

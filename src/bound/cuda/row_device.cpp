@@ -17,96 +17,109 @@ namespace coronet::bound {
 
 namespace {
 
-class CudaRows final : public RowDevice {
- public:
-  CudaRows(cuda::Device& device, const Network<double>& host, Workers& workers,
-           cuda::Precision precision, std::size_t chunk_bytes)
-      : device_(device),
-        host_(host),
-        precision_(precision),
-        weights_(dense_weights(device, host.graph(), workers)),
-        whole_(device, precision, weights_, host),
-        space32_(Cuda(device, cuda::Tensor::kA)),
-        space64_(Cuda(device, cuda::Tensor::kWorkspace)),
-        chunk_bytes_(chunk_bytes) {}
+/// What one network's rows are bounded with.
+struct CudaEngine {
+  CudaEngine(cuda::Device& on, const Network<double>& net, Workers& workers, cuda::Precision p,
+             std::size_t chunk)
+      : device(on),
+        host(net),
+        precision(p),
+        chunk_bytes(chunk),
+        weights(dense_weights(on, net.graph(), workers)),
+        whole(on, p, weights, net),
+        space32(Cuda(on, cuda::Tensor::kA)),
+        space64(Cuda(on, cuda::Tensor::kWorkspace)) {}
 
-  RowBounds bound(const Root& root, const RowList& list, const OptimiseSettings& settings,
-                  const Deadline& deadline) override {
-    device_.use();
-    const auto outlined = Outlined::make(device_, precision_, weights_, host_.graph(), root, list);
-    const Reduced* const reduced = outlined ? &outlined->reduced() : nullptr;
-    const CudaNetworks& networks = outlined ? outlined->networks() : whole_;
-    const RowList rows = outlined ? renumbered(list, reduced->kept[list.node]) : list;
-    const bool patches = usable_patches(rows, networks.net64.shape(list.node));
-    const Plan plan = make_plan(networks.net64, list.node, patches);
-    const Job job{root,
-                  networks,
-                  rows,
-                  settings,
-                  deadline,
-                  plan,
-                  CudaScene(Cuda(device_, cuda::Tensor::kAlpha), plan, root, reduced),
-                  reduced,
-                  patches,
-                  settings.iterations > 0 && optimises(plan, root)};
-    const int total = list.count(host_.size(list.node));
-    const std::size_t slopes = job.optimise ? slopes_of(plan, job.scene.relax32) : 0;
-    const std::size_t row = row_bytes(plan, sizeof(float), slopes, sizeof(kernels::Moment));
-    const std::size_t row64 = row_bytes(plan, sizeof(double), 0, 0);
-    networks.load(plan, kLeastRows * std::max(row, row64) + kPassing);
+  cuda::Device& device;
+  const Network<double>& host;
+  cuda::Precision precision;
+  std::size_t chunk_bytes;
+  CudaWeights weights;
+  CudaNetworks whole;
+  Workspace<float, Cuda> space32;
+  Workspace<double, Cuda> space64;
+};
+
+/// The rows of one list, in chunks.
+class CudaParts final : public RowParts {
+ public:
+  CudaParts(CudaEngine& engine, const Root& root, const RowList& list,
+            const OptimiseSettings& settings, const Deadline& deadline)
+      : engine_(engine),
+        device_(engine.device),
+        root_(root),
+        settings_(settings),
+        deadline_(deadline),
+        node_(list.node),
+        total_(list.count(engine.host.size(list.node))),
+        outlined_(Outlined::make(device_, engine.precision, engine.weights, engine.host.graph(),
+                                 root, list)),
+        reduced_(outlined_ ? &outlined_->reduced() : nullptr),
+        networks_(outlined_ ? outlined_->networks() : engine.whole),
+        list_(outlined_ ? renumbered(list, reduced_->kept[list.node]) : list),
+        patches_(usable_patches(list_, networks_.net64.shape(list.node))),
+        plan_(make_plan(networks_.net64, list.node, patches_)),
+        scene_(Cuda(device_, cuda::Tensor::kAlpha), plan_, root, reduced_),
+        optimise_(settings.iterations > 0 && optimises(plan_, root)) {
+    const std::size_t slopes = optimise_ ? slopes_of(plan_, scene_.relax32) : 0;
+    row_ = row_bytes(plan_, sizeof(float), slopes, sizeof(kernels::Moment));
+    row64_ = row_bytes(plan_, sizeof(double), 0, 0);
+    networks_.load(plan_, kLeastRows * std::max(row_, row64_) + kPassing);
+  }
+
+  [[nodiscard]] int rows() const override { return total_; }
+  /// Whoever shares them: the bits of a product depend on how many rows it has.
+  [[nodiscard]] int part(int) const override { return rows_for(row_, total_, engine_.chunk_bytes); }
+  [[nodiscard]] int hands(int) const override { return 1; }
+
+  [[nodiscard]] RowBounds room(int count) const override {
     RowBounds result;
-    result.bound.assign(total, -HUGE_VAL);
-    if (settings.keep_alpha) {
-      result.alpha.resize(list.node + 1);
-      for (int v : plan.elementwise) {
-        if (!root.relax32.lines[v].relu) continue;
-        const std::size_t n = reduced != nullptr ? host_.size(v) : plan.extent[v].size();
-        result.alpha[v].assign(total * n, 0.0F);
-      }
-    }
-    const int at_once = rows_for(row, total, chunk_bytes_);
-    for (int first = 0; first < total; first += at_once) {
-      if (deadline.passed()) {
-        result.timed_out = true;
-        break;
-      }
-      bound_chunk(job, first, std::min(total, first + at_once), result);
+    result.bound.assign(count, -HUGE_VAL);
+    if (!settings_.keep_alpha) return result;
+    result.alpha.resize(node_ + 1);
+    for (int v : plan_.elementwise) {
+      if (root_.relax32.lines[v].relu) result.alpha[v].assign(count * kept_slopes(v), 0.0F);
     }
     return result;
   }
 
-  [[nodiscard]] const Network<double>& columns() const override { return whole_.net64; }
-
-  std::unique_ptr<Swarm> swarm(const Boxes& boxes) override {
+  void bound(int first, int last, int, RowBounds& result, int origin) override {
     device_.use();
-    if (!points_) {
-      points_.emplace(cuda_network<float>(device_, cuda::Precision::kExact, weights_, host_));
+    SlopesOf<Cuda> found;
+    const Cuda state(device_, cuda::Tensor::kAlpha);
+    if (optimise_) {
+      Descent<Cuda> descent(networks_.net32, scene_.relax32, plan_, deadline_, engine_.space32,
+                            settings_, state);
+      Rows<float, Cuda> rows =
+          on_device(state, make_rows(networks_.net32, list_, first, last, patches_));
+      descent.run(rows, found);
+      // Only the slopes that were found are needed from here on.
     }
-    return make_cuda_swarm(device_, *points_, boxes, chunk_bytes_);
-  }
-
-  std::unique_ptr<DomainRows> domains(const DomainSpace& space) override {
-    device_.use();
-    return make_cuda_domain_rows(device_, whole_.net32, whole_.net64, space, chunk_bytes_);
+    engine_.space32.clear();
+    if (settings_.keep_alpha) keep_slopes(found, first, last, result, origin);
+    // Beside the slopes that were found, which are there in double too, chunks are smaller.
+    const int at_once =
+        rows_for(row64_, last - first, optimise_ ? engine_.chunk_bytes / 2 : engine_.chunk_bytes);
+    for (int at = first; at < last; at += at_once) {
+      const int end = std::min(last, at + at_once);
+      Rows<double, Cuda> rows =
+          on_device(state, make_rows(networks_.net64, list_, at, end, patches_));
+      if (optimise_) take_slopes(state, plan_, scene_.relax64, found, at - first, rows);
+      settle(networks_.net64, scene_.relax64, scene_.magnitude, plan_, rows, engine_.space64,
+             result.bound.data() + (at - origin));
+    }
+    engine_.space64.clear();
   }
 
  private:
-  struct Job {
-    const Root& root;
-    const CudaNetworks& networks;
-    const RowList& list;  ///< in terms of the networks
-    const OptimiseSettings& settings;
-    const Deadline& deadline;
-    const Plan& plan;
-    CudaScene scene;
-    const Reduced* reduced;  ///< what remains of the root's neurons; null: all
-    bool patches;
-    bool optimise;
-  };
-
   static bool optimises(const Plan& plan, const Root& root) {
     return std::any_of(plan.elementwise.begin(), plan.elementwise.end(),
                        [&](int v) { return root.relax32.lines[v].relu; });
+  }
+
+  /// Slopes of a row at v that are kept: as of all neurons.
+  [[nodiscard]] std::size_t kept_slopes(int v) const {
+    return reduced_ != nullptr ? engine_.host.size(v) : plan_.extent[v].size();
   }
 
   /// Rows of one chunk: no chunk is much smaller than the others, and each is of whole tiles of
@@ -128,71 +141,86 @@ class CudaRows final : public RowDevice {
   /// Tiles of weights that come or are widened while rows are there.
   static constexpr std::size_t kPassing = 2 * cuda::kTileBytes + 2 * cuda::Staging::kBytes;
 
-  void bound_chunk(const Job& job, int first, int last, RowBounds& result) {
-    SlopesOf<Cuda> found;
-    const Cuda state(device_, cuda::Tensor::kAlpha);
-    const Network<float>& net32 = job.networks.net32;
-    const Network<double>& net64 = job.networks.net64;
-    if (job.optimise) {
-      Descent<Cuda> descent(net32, job.scene.relax32, job.plan, job.deadline, space32_,
-                            job.settings, state);
-      Rows<float, Cuda> rows =
-          on_device(state, make_rows(net32, job.list, first, last, job.patches));
-      descent.run(rows, found);
-      // Only the slopes that were found are needed from here on.
-    }
-    space32_.clear();
-    if (job.settings.keep_alpha) keep_slopes(job, found, first, last, result);
-    // Beside the slopes that were found, which are there in double too, chunks are smaller.
-    const int at_once = rows_for(row_bytes(job.plan, sizeof(double), 0, 0), last - first,
-                                 job.optimise ? chunk_bytes_ / 2 : chunk_bytes_);
-    for (int at = first; at < last; at += at_once) {
-      const int end = std::min(last, at + at_once);
-      Rows<double, Cuda> rows = on_device(state, make_rows(net64, job.list, at, end, job.patches));
-      if (job.optimise) take_slopes(state, job.plan, job.scene.relax64, found, at - first, rows);
-      settle(net64, job.scene.relax64, job.scene.magnitude, job.plan, rows, space64_,
-             result.bound.data() + at);
-    }
-    space64_.clear();
-  }
-
   /// The slopes of whole rows, the lines' own where a neuron did not remain.
-  void keep_slopes(const Job& job, const SlopesOf<Cuda>& found, int first, int last,
-                   RowBounds& result) const {
-    for (int v : job.plan.elementwise) {
-      const Lines<float>& lines = job.root.relax32.lines[v];
+  void keep_slopes(const SlopesOf<Cuda>& found, int first, int last, RowBounds& result,
+                   int origin) const {
+    for (int v : plan_.elementwise) {
+      const Lines<float>& lines = root_.relax32.lines[v];
       if (!lines.relu) continue;
-      const std::size_t n = job.scene.relax32.lines[v].slopes(job.plan.extent[v]);
-      const std::size_t whole = result.alpha[v].size() / result.bound.size();
-      float* to = result.alpha[v].data() + first * whole;
-      if (job.optimise && job.reduced == nullptr) {
+      const std::size_t n = scene_.relax32.lines[v].slopes(plan_.extent[v]);
+      const std::size_t whole = kept_slopes(v);
+      float* to = result.alpha[v].data() + (first - origin) * whole;
+      if (optimise_ && reduced_ == nullptr) {
         device_.download(to, found[v].data(), (last - first) * n);
         continue;
       }
-      if (!job.plan.extent[v].whole) continue;
+      if (!plan_.extent[v].whole) continue;
       std::vector<float> some;
-      if (job.optimise) {
+      if (optimise_) {
         some.resize((last - first) * n);
         device_.download(some.data(), found[v].data(), some.size());
       }
       for (int r = first; r < last; ++r, to += whole) {
         std::copy(lines.sl.begin(), lines.sl.end(), to);
-        for (std::size_t i = 0; i < n && job.optimise; ++i) {
-          to[job.reduced->kept[v][i]] = some[(r - first) * n + i];
+        for (std::size_t i = 0; i < n && optimise_; ++i) {
+          to[reduced_->kept[v][i]] = some[(r - first) * n + i];
         }
       }
     }
   }
 
+  CudaEngine& engine_;
   cuda::Device& device_;
-  const Network<double>& host_;
-  cuda::Precision precision_;
-  CudaWeights weights_;
-  CudaNetworks whole_;
+  const Root& root_;
+  const OptimiseSettings& settings_;
+  const Deadline& deadline_;
+  int node_;
+  int total_;
+  std::unique_ptr<Outlined> outlined_;  ///< the network that the rows go through; null: all of it
+  const Reduced* reduced_;              ///< what remains of the root's neurons; null: all
+  const CudaNetworks& networks_;
+  RowList list_;  ///< in terms of the networks
+  bool patches_;
+  Plan plan_;
+  CudaScene scene_;
+  bool optimise_;
+  std::size_t row_ = 0;    ///< bytes of a row that is optimised
+  std::size_t row64_ = 0;  ///< and of one that is settled
+};
+
+class CudaRows final : public RowDevice {
+ public:
+  CudaRows(cuda::Device& device, const Network<double>& host, Workers& workers,
+           cuda::Precision precision, std::size_t chunk_bytes)
+      : engine_(device, host, workers, precision, chunk_bytes) {}
+
+  std::unique_ptr<RowParts> parts(const Root& root, const RowList& list,
+                                  const OptimiseSettings& settings,
+                                  const Deadline& deadline) override {
+    engine_.device.use();
+    return std::make_unique<CudaParts>(engine_, root, list, settings, deadline);
+  }
+
+  [[nodiscard]] const Network<double>& columns() const override { return engine_.whole.net64; }
+
+  std::unique_ptr<Swarm> swarm(const Boxes& boxes) override {
+    engine_.device.use();
+    if (!points_) {
+      points_.emplace(cuda_network<float>(engine_.device, cuda::Precision::kExact, engine_.weights,
+                                          engine_.host));
+    }
+    return make_cuda_swarm(engine_.device, *points_, boxes, engine_.chunk_bytes);
+  }
+
+  std::unique_ptr<DomainRows> domains(const DomainSpace& space) override {
+    engine_.device.use();
+    return make_cuda_domain_rows(engine_.device, engine_.whole.net32, engine_.whole.net64, space,
+                                 engine_.chunk_bytes);
+  }
+
+ private:
+  CudaEngine engine_;
   std::optional<Network<float>> points_;  // made when a swarm is first asked for
-  Workspace<float, Cuda> space32_;
-  Workspace<double, Cuda> space64_;
-  std::size_t chunk_bytes_;
 };
 
 cuda::Precision precision_of(const std::string& name) {

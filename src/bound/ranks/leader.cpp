@@ -11,40 +11,13 @@
 #include "base/error.h"
 #include "base/resources.h"
 #include "bound/ranks/packets.h"
-#include "bound/row_task.h"
+#include "bound/row_parts.h"
 #include "comm/run_as.h"
 #include "graph/products.h"
 
 namespace coronet::bound {
 
 namespace {
-
-/// The rows of one list as they are dealt, part by part, to whoever asks.
-class Deal {
- public:
-  Deal(int rows, int part, const Deadline& deadline)
-      : rows_(rows), part_(part), deadline_(deadline) {}
-
-  /// Nothing once all are dealt or the time is out.
-  RankAnswer next() {
-    const int first = next_.fetch_add(part_);
-    if (first >= rows_ || first < 0) return {};
-    if (deadline_.passed()) {
-      late_ = true;
-      next_ = rows_;
-      return {};
-    }
-    return {first, std::min(rows_, first + part_)};
-  }
-  [[nodiscard]] bool late() const { return late_; }
-
- private:
-  const int rows_;
-  const int part_;
-  const Deadline& deadline_;
-  std::atomic<int> next_{0};
-  std::atomic<bool> late_{false};
-};
 
 /// Rows first .. last - 1 of `total`, as a rank sent them: what it says of them must be what it
 /// sent.
@@ -90,6 +63,8 @@ class DealtRows final : public RowBounder {
     comm::Channel& channel = ranks_.group_.channel();
     comm::Writer order = ranks_.order(RankOrder::kRows);
     order.put(number_);
+    const bool on_device = context_.for_device(rows, list.node);
+    order.put(on_device);
     order.put(deadline.left());
     order.put(settings);
     put_list(order, list);
@@ -98,20 +73,24 @@ class DealtRows final : public RowBounder {
 
     // A rank that fails ends the descents of the others.
     const Deadline until = deadline.unless(channel.broken());
-    const RowTask task(context_, root, list, settings, until);
-    RowBounds result = task.room(rows);
-    Deal deal(rows, task.part(context_.workers.size() + ranks_.other_workers_), until);
+    const auto parts = make_parts(context_, root, list, settings, until, on_device);
+    int others_hands = 0;
+    for (std::size_t r = 1; r < ranks_.work_.size(); ++r) {
+      others_hands += parts->hands(ranks_.work_[r].threads);
+    }
+    RowBounds result = parts->room(rows);
+    Deal deal(rows, parts->part(parts->hands(context_.workers.size()) + others_hands), until);
     std::exception_ptr others;
     std::thread dealer([&] {
       try {
-        answer(deal, rows, result);
+        answer(deal, others_hands, rows, result);
       } catch (...) {
         others = std::current_exception();
       }
     });
     std::exception_ptr own;
     try {
-      comm::run_as(channel, [&](comm::Channel&) { work(task, deal, result, mine); });
+      comm::run_as(channel, [&](comm::Channel&) { work(*parts, deal, result, mine); });
     } catch (...) {
       own = std::current_exception();
     }
@@ -123,17 +102,16 @@ class DealtRows final : public RowBounder {
   }
 
  private:
-  /// This rank's own workers.
-  void work(const RowTask& task, Deal& deal, RowBounds& result, RankReport& mine) {
+  /// This rank's own hands.
+  void work(RowParts& parts, Deal& deal, RowBounds& result, RankReport& mine) {
     std::atomic<std::int64_t> rows{0};
-    std::vector<double> seconds(context_.workers.size(), 0.0);
-    context_.workers.run(context_.workers.size(), [&](int, int worker) {
-      for (;;) {
-        const RankAnswer part = deal.next();
-        if (part.last <= part.first) return;
+    const int hands = parts.hands(context_.workers.size());
+    std::vector<double> seconds(hands, 0.0);
+    with_hands(context_.workers, hands, [&](int hand) {
+      for (Deal::Part part = deal.next(); part.last > part.first; part = deal.next()) {
         const double begin = elapsed_seconds();
-        task.bound(part.first, part.last, worker, result, 0);
-        seconds[worker] += elapsed_seconds() - begin;
+        parts.bound(part.first, part.last, hand, result, 0);
+        seconds[hand] += elapsed_seconds() - begin;
         rows += part.last - part.first;
       }
     });
@@ -141,24 +119,25 @@ class DealtRows final : public RowBounder {
     for (const double s : seconds) mine.seconds += s;
   }
 
-  /// Hears the others until each of their workers has been told that no rows are left.
-  void answer(Deal& deal, int rows, RowBounds& result) {
-    for (int left = ranks_.other_workers_; left > 0;) {
+  /// Hears the others until each of their hands has been told that no rows are left.
+  void answer(Deal& deal, int hands, int rows, RowBounds& result) {
+    for (int left = hands; left > 0;) {
       const comm::Letter letter = ranks_.group_.receive(comm::kAny, kAskTag, kAskWords);
       comm::Reader reader(letter.bytes);
       const auto question = reader.get<RankQuestion>();
       RankReport& its = ranks_.work_[letter.from];
       its.peak_bytes = std::max(its.peak_bytes, question.peak_bytes);
+      its.device_bytes = std::max(its.device_bytes, question.device_bytes);
       if (question.last > question.first) {
         copy_rows(get_rows(reader), question.first, question.last, rows, result);
         its.rows += question.last - question.first;
         its.seconds += question.seconds;
       }
-      const RankAnswer part = deal.next();
+      const Deal::Part part = deal.next();
       if (part.last <= part.first) --left;
       comm::Writer answer;
       answer.put(part);
-      ranks_.group_.send(letter.from, kGiveTag + question.worker, kGiveWords, answer.take());
+      ranks_.group_.send(letter.from, kGiveTag + question.hand, kGiveWords, answer.take());
     }
   }
 
@@ -171,7 +150,6 @@ Ranks::Ranks(comm::Communicator& group, const Graph& graph, const std::string& p
              double worth_dealing)
     : group_(group), worth_dealing_(worth_dealing) {
   for (RankIdentity& who : meet(group, graph, program, workers)) {
-    if (!work_.empty()) other_workers_ += who.workers;
     RankReport& report = work_.emplace_back();
     report.host = std::move(who.host);
     report.threads = who.workers;
@@ -186,7 +164,8 @@ comm::Writer Ranks::order(RankOrder what) {
   return writer;
 }
 
-std::unique_ptr<RowBounder> Ranks::whole(Context& context) {
+std::unique_ptr<RowBounder> Ranks::whole(Context& context, const Accelerator* accelerator) {
+  accelerator_ = accelerator;
   return std::make_unique<DealtRows>(*this, context, kWholeGraph);
 }
 
@@ -208,6 +187,7 @@ void Ranks::end() { (void)group_.broadcast(order(RankOrder::kEnd).take(), 0); }
 
 const std::vector<RankReport>& Ranks::reports() {
   work_[0].peak_bytes = peak_resident_bytes();
+  work_[0].device_bytes = peak_bytes(accelerator_);
   return work_;
 }
 

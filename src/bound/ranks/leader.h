@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bound/accelerator.h"
 #include "bound/optimise.h"
 #include "bound/ranks/protocol.h"
 #include "comm/communicator.h"
@@ -25,8 +26,8 @@ class Ranks {
         double worth_dealing = kWorthDealing);
 
   /// Bounds rows of the graph as it was read, as one rank does, bit for bit, on all ranks; the
-  /// context is this rank's. Refers to both.
-  std::unique_ptr<RowBounder> whole(Context& context);
+  /// context is this rank's, its device of the accelerator (null: none). Refers to all.
+  std::unique_ptr<RowBounder> whole(Context& context, const Accelerator* accelerator);
   /// The same for what drop_dead_neurons() (reduce.h) leaves of the graph of `parent`, which came
   /// from here, by these bounds; each rank makes it by itself.
   std::unique_ptr<RowBounder> reduced(const RowBounder& parent, const Bounds& bounds,
@@ -43,9 +44,9 @@ class Ranks {
   [[nodiscard]] comm::Writer order(RankOrder what);
 
   comm::Communicator& group_;
+  const Accelerator* accelerator_ = nullptr;
   double worth_dealing_;
   std::vector<RankReport> work_;
-  int other_workers_ = 0;
   int graphs_ = 0;             // made so far
   std::vector<int> released_;  // numbers that the others need not keep
 };

@@ -13,31 +13,29 @@ namespace coronet::bound {
 /// of the graphs that are needed no more.
 enum class RankOrder : std::uint8_t {
   kReduce,  ///< number, parent's number, nodes' sizes in sum, parent's bounds: make a graph
-  kRows,    ///< number, seconds left, settings, list, root: bound rows until there are no more
+  kRows,    ///< number, on devices?, seconds left, settings, list, root: bound rows until there are
+            ///< no more
   kEnd,
 };
 
 /// The graph that was read has this number; those made of it count up from there.
 inline constexpr int kWholeGraph = 0;
 
-/// Each worker of a rank asks for a part of the rows and tells with it what the last one brought.
+/// Each hand of a rank asks for a part of the rows, hears a Deal::Part (row_parts.h), and tells
+/// with its next question what that one brought.
 inline constexpr int kAskTag = 0;
 inline constexpr const char* kAskWords = "bounds of rows";
-/// Worker w hears under this tag plus w.
+/// Hand h hears under this tag plus h.
 inline constexpr int kGiveTag = 1;
 inline constexpr const char* kGiveWords = "rows to bound";
 
 struct RankQuestion {
-  int worker = 0;
+  int hand = 0;
   int first = 0;  ///< the rows that come with it: none, if last is not larger
   int last = 0;
-  double seconds = 0;  ///< that these took
-  std::uint64_t peak_bytes = 0;
-};
-
-struct RankAnswer {
-  int first = 0;  ///< the rows to bound: none are left, if last is not larger
-  int last = 0;
+  double seconds = 0;            ///< that these took
+  std::uint64_t peak_bytes = 0;  ///< of its rank so far, as RankReport has them
+  std::uint64_t device_bytes = 0;
 };
 
 /// Who a rank is.

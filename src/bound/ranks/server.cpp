@@ -11,7 +11,7 @@
 #include "bound/ranks/packets.h"
 #include "bound/ranks/protocol.h"
 #include "bound/reduce.h"
-#include "bound/row_task.h"
+#include "bound/row_parts.h"
 
 namespace coronet::bound {
 
@@ -69,32 +69,40 @@ class Server {
 
   void bound(comm::Reader& reader) {
     Context& context = *graphs_.at(reader.get<int>())->context;
+    const auto on_device = reader.get<bool>();
     const Deadline deadline(elapsed_seconds() + reader.get<double>());
     const auto settings = reader.get<OptimiseSettings>();
     const RowList list = get_list(reader);
     const Root root = get_root(reader, context.net32.nodes());
     const Deadline until = deadline.unless(group_.channel().broken());
-    const RowTask task(context, root, list, settings, until);
-    context.workers.run(settings_.workers, [&](int, int worker) { work(task, worker); });
+    if (on_device && context.device == nullptr) {
+      throw Error(ErrorKind::kBadInput,
+                  "the leader bounds rows on a GPU, and there is none here: use --device cpu, or "
+                  "hosts that all have one");
+    }
+    const auto parts = make_parts(context, root, list, settings, until, on_device);
+    with_hands(context.workers, parts->hands(settings_.workers),
+               [&](int hand) { work(*parts, hand); });
   }
 
-  void work(const RowTask& task, int worker) {
+  void work(RowParts& parts, int hand) {
     RankQuestion question;
-    question.worker = worker;
+    question.hand = hand;
     RowBounds found;
     for (;;) {
       check_memory();
       question.peak_bytes = peak_resident_bytes();
+      question.device_bytes = peak_bytes(settings_.accelerator);
       comm::Writer writer;
       writer.put(question);
       if (question.last > question.first) put_rows(writer, found);
       group_.send(0, kAskTag, kAskWords, writer.take());
-      const comm::Letter letter = group_.receive(0, kGiveTag + worker, kGiveWords);
-      const auto part = comm::Reader(letter.bytes).get<RankAnswer>();
+      const comm::Letter letter = group_.receive(0, kGiveTag + hand, kGiveWords);
+      const auto part = comm::Reader(letter.bytes).get<Deal::Part>();
       if (part.last <= part.first) return;
       const double begin = elapsed_seconds();
-      found = task.room(part.last - part.first);
-      task.bound(part.first, part.last, worker, found, part.first);
+      found = parts.room(part.last - part.first);
+      parts.bound(part.first, part.last, hand, found, part.first);
       question.first = part.first;
       question.last = part.last;
       question.seconds = elapsed_seconds() - begin;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "bound/accelerator.h"
 #include "bound/context.h"
 #include "comm/communicator.h"
 #include "graph/graph.h"
@@ -17,6 +18,7 @@ struct ServerSettings {
   int workers = 1;      ///< of every context
   /// More than this in memory fails the run with kOutOfMemory.
   std::uint64_t memory_bytes = ~std::uint64_t{0};
+  const Accelerator* accelerator = nullptr;  ///< that the contexts' devices are of
   /// A context for a graph, which outlives it.
   std::function<std::shared_ptr<Context>(const Graph&)> make;
 };
