@@ -71,14 +71,34 @@ std::unique_ptr<comm::Channel> join(const Launch& launch) {
 }  // namespace
 
 comm::Launch launch_of(const Options& options) {
+  const int wanted =
+      options.ranks == 0 && !options.mesh.empty() ? read_mesh(options.mesh).ranks() : options.ranks;
   const comm::Launch launch =
-      comm::launch_of(options.ranks, [](const char* name) { return std::getenv(name); });
+      comm::launch_of(wanted, [](const char* name) { return std::getenv(name); });
   if (launch.ranks > 1 && options.device != "auto" && options.device != "cpu") {
     throw Error(ErrorKind::kBadInput,
                 fmt::format("--device {}: ranks bound rows on CPUs; use --device cpu, or one rank",
                             options.device));
   }
   return launch;
+}
+
+Mesh mesh_of(const Options& options, const comm::Launch& launch) {
+  if (options.mesh.empty()) {
+    Mesh mesh;
+    mesh.rows = launch.ranks;
+    return mesh;
+  }
+  const Mesh mesh = read_mesh(options.mesh);
+  if (mesh.ranks() != launch.ranks) {
+    throw Error(ErrorKind::kBadInput, fmt::format("--mesh {}: that is {} ranks, there are {}",
+                                                  options.mesh, mesh.ranks(), launch.ranks));
+  }
+  if (mesh.domains > 1) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--mesh {}: ranks do not share domains", options.mesh));
+  }
+  return mesh;
 }
 
 void run_leading(const Launch& launch, const Options& options, const Lead& lead,
