@@ -191,10 +191,68 @@ TEST_F(RankProcesses, VerdictsAndBoundsAreThoseOfOneRank) {
   }
 }
 
+/// The lower bounds of all nodes, one behind the other, of a result of `coronet bounds --json`.
+std::vector<double> lower_bounds(const fs::path& path) {
+  std::vector<double> all;
+  const auto result = nlohmann::json::parse(slurp(path));
+  for (const auto& node : result["nodes"]) {
+    const auto lower = node["lo"].get<std::vector<double>>();
+    all.insert(all.end(), lower.begin(), lower.end());
+  }
+  for (const auto& row : result["rows"]) all.push_back(row["lower"]);
+  return all;
+}
+
+TEST_F(RankProcesses, SharedNeurons) {
+  const Words bounds{
+      "bounds", example("shapes.onnx"), example("branching.vnnlib"), "--method", "crown", "--json"};
+  const auto with = [&](const Words& more, const std::string& path) {
+    Words words = bounds;
+    words.push_back(file(path));
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  EXPECT_EQ(run(with({}, "one")).code, 0);
+  const Outcome threads = run(with({"--mesh", "tensor=2,rows=2"}, "threads"));
+  EXPECT_EQ(threads.code, 0) << threads.err;
+  EXPECT_NE(threads.out.find("4 ranks: "), std::string::npos) << threads.out;
+  EXPECT_NE(threads.out.find("each rank's share: "), std::string::npos) << threads.out;
+  for (const Process& process : start_tcp(2, with({"--mesh", "tensor=2"}, "tcp"))) {
+    const Outcome outcome = finish(process);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+  }
+  const std::vector<double> one = lower_bounds(file("one"));
+  for (const char* name : {"threads", "tcp"}) {
+    SCOPED_TRACE(name);
+    const std::vector<double> other = lower_bounds(file(name));
+    ASSERT_EQ(other.size(), one.size());
+    for (std::size_t i = 0; i < one.size(); ++i) EXPECT_NEAR(other[i], one[i], 1e-9) << i;
+    const auto ranks = nlohmann::json::parse(slurp(file(name)))["ranks"];
+    for (const auto& rank : ranks) EXPECT_GT(rank["weight_bytes"], 0);
+  }
+}
+
+TEST_F(RankProcesses, MeshesThatAreRefused) {
+  for (const auto& [command, more] :
+       {std::pair{"verify", Words{"--mesh", "tensor=2"}},
+        std::pair{"bounds", Words{"--mesh", "tensor=2", "--ranks", "3"}},
+        std::pair{"bounds", Words{"--mesh", "domains=2"}},
+        std::pair{"bounds", Words{"--mesh", "columns=2"}}}) {
+    Words words{command, example("shapes.onnx"), example("branching.vnnlib")};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_NE(outcome.err.find("--mesh " + more[1]), std::string::npos) << outcome.err;
+  }
+}
+
 TEST_F(RankProcesses, AKilledRankEndsAll) {
-  for (const int victim : {1, 0}) {
-    SCOPED_TRACE(victim);
-    const std::vector<Process> all = start_tcp(3, endless("verify"));
+  for (const auto& [victim, shared] :
+       {std::pair{1, false}, std::pair{0, false}, std::pair{1, true}, std::pair{0, true}}) {
+    SCOPED_TRACE(std::to_string(victim) + (shared ? ", neurons shared" : ""));
+    Words words = endless(shared ? "bounds" : "verify");
+    if (shared) words.insert(words.end(), {"--mesh", "tensor=3"});
+    const std::vector<Process> all = start_tcp(3, words);
     std::this_thread::sleep_for(std::chrono::seconds(1));
     const double begin = now();
     ::kill(all[victim].pid, SIGKILL);
@@ -202,8 +260,8 @@ TEST_F(RankProcesses, AKilledRankEndsAll) {
       const Outcome outcome = finish(all[r]);
       if (r == victim) continue;
       EXPECT_EQ(outcome.code, 5) << r;
-      const std::string words = "rank " + std::to_string(victim) + " failed: it ended";
-      EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+      const std::string told = "rank " + std::to_string(victim) + " failed: it ended";
+      EXPECT_NE(outcome.err.find(told), std::string::npos) << outcome.err;
     }
     EXPECT_LT(now() - begin, 10);
   }

@@ -1,6 +1,7 @@
 #include "base/resources.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 #include <limits>
 #include <string>
 #include <string_view>
+
+#include "base/error.h"
 
 namespace coronet {
 namespace {
@@ -132,6 +135,14 @@ std::uint64_t peak_resident_bytes() {
   const std::uint64_t peak = kilobytes_after(read_small("/proc/self/status", buffer), "VmHWM:");
   // Not every system has VmHWM; and the kernel's counters lag behind one another a little.
   return std::max(peak, resident_bytes());
+}
+
+void require_resident_at_most(std::uint64_t bytes) {
+  const std::uint64_t now = resident_bytes();
+  if (now <= bytes) return;
+  throw Error(ErrorKind::kOutOfMemory,
+              fmt::format("{:.2f} GiB in use, the limit is {:.2f} GiB",
+                          static_cast<double>(now) / 0x1p30, static_cast<double>(bytes) / 0x1p30));
 }
 
 std::uint64_t machine_memory_bytes() {

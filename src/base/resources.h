@@ -16,6 +16,9 @@ std::uint64_t resident_bytes();
 /// The most that resident_bytes() ever was.
 std::uint64_t peak_resident_bytes();
 
+/// Throws Error(kOutOfMemory) where the process has more than that in memory now.
+void require_resident_at_most(std::uint64_t bytes);
+
 /// Bytes that the process can hope for: the machine's memory, or the least limit of its control
 /// groups if that is less.
 std::uint64_t machine_memory_bytes();

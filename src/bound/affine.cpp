@@ -12,15 +12,13 @@ namespace {
 /// One overload an operator of the list: a new affine operator without one does not compile.
 template <class T>
 struct Maker {
-  const Graph& graph;
   const Node& node;
+  const std::vector<Shape>& in;
   PackBudget& budget;
   using Made = std::unique_ptr<Affine<T>>;
 
-  [[nodiscard]] const Shape& in(int k) const { return graph.nodes[node.inputs[k]].shape; }
-
   Made operator()(const Dense& op) const {
-    return std::make_unique<AffineDense<T>>(op, in(0), budget);
+    return std::make_unique<AffineDense<T>>(op, in[0], budget);
   }
   Made operator()(const Conv& op) const { return std::make_unique<AffineConv<T>>(op, budget); }
   Made operator()(const Scale& op) const {
@@ -29,13 +27,9 @@ struct Maker {
   Made operator()(const Sum& op) const {
     return std::make_unique<AffineSum<T>>(op, node.shape.size());
   }
-  Made operator()(const Select& op) const {
-    std::vector<Shape> shapes;
-    for (std::size_t k = 0; k < node.inputs.size(); ++k) shapes.push_back(in(static_cast<int>(k)));
-    return std::make_unique<AffineSelect<T>>(op, shapes);
-  }
+  Made operator()(const Select& op) const { return std::make_unique<AffineSelect<T>>(op, in); }
   Made operator()(const Sparse& op) const {
-    return std::make_unique<AffineSparse<T>>(op, in(0), budget);
+    return std::make_unique<AffineSparse<T>>(op, in[0], budget);
   }
   Made operator()(const Input&) const { return nullptr; }
   Made operator()(const Relu&) const { return nullptr; }
@@ -46,11 +40,22 @@ struct Maker {
 }  // namespace
 
 template <class T>
-std::unique_ptr<Affine<T>> make_affine(const Graph& graph, int node, PackBudget& budget) {
-  const Node& n = graph.nodes[node];
-  return std::visit(Maker<T>{graph, n, budget}, n.op);
+std::unique_ptr<Affine<T>> make_affine(const Node& node, const std::vector<Shape>& in,
+                                       PackBudget& budget) {
+  return std::visit(Maker<T>{node, in, budget}, node.op);
 }
 
+template <class T>
+std::unique_ptr<Affine<T>> make_affine(const Graph& graph, int node, PackBudget& budget) {
+  std::vector<Shape> in;
+  for (int u : graph.nodes[node].inputs) in.push_back(graph.nodes[u].shape);
+  return make_affine<T>(graph.nodes[node], in, budget);
+}
+
+template std::unique_ptr<Affine<float>> make_affine(const Node&, const std::vector<Shape>&,
+                                                    PackBudget&);
+template std::unique_ptr<Affine<double>> make_affine(const Node&, const std::vector<Shape>&,
+                                                     PackBudget&);
 template std::unique_ptr<Affine<float>> make_affine(const Graph&, int, PackBudget&);
 template std::unique_ptr<Affine<double>> make_affine(const Graph&, int, PackBudget&);
 

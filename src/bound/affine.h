@@ -84,7 +84,11 @@ class Affine {
   [[nodiscard]] virtual std::size_t bytes() const { return 0; }
 };
 
-/// nullptr for Input and the elementwise kinds.
+/// nullptr for Input and the elementwise kinds. in: the shapes of its inputs.
+template <class T>
+std::unique_ptr<Affine<T>> make_affine(const Node& node, const std::vector<Shape>& in,
+                                       PackBudget& budget);
+/// Of a node with inputs as the graph has them.
 template <class T>
 std::unique_ptr<Affine<T>> make_affine(const Graph& graph, int node, PackBudget& budget);
 

@@ -55,6 +55,7 @@ class Descent {
         deadline_(deadline),
         device_(device),
         settings_(settings),
+        group_(net.group()),
         pass_(net, relaxation, plan, space) {}
 
   /// Runs it and leaves the best slopes of every row in `best`.
@@ -62,7 +63,7 @@ class Descent {
     start(rows, best);
     double lr = settings_.lr;
     for (int t = 0; t < settings_.iterations && rows.count > 0; ++t) {
-      if (deadline_.passed()) break;
+      if (late()) break;
       const bool last = t + 1 == settings_.iterations;
       pass_.pull(rows, true);
       const kernels::Noting<float> how = noting(t, last);
@@ -81,6 +82,12 @@ class Descent {
   }
 
  private:
+  /// Ranks that share the neurons go on together, or not.
+  [[nodiscard]] bool late() const {
+    const bool passed = deadline_.passed();
+    return group_ == nullptr ? passed : group_->agree(passed);
+  }
+
   void start_slopes(Rows<float, D>& rows, SlopesOf<D>& best) {
     rows.alpha.resize(plan_.start + 1);
     best.resize(plan_.start + 1);
@@ -164,6 +171,7 @@ class Descent {
   const Deadline& deadline_;
   D device_;
   const OptimiseSettings& settings_;
+  TensorGroup* group_;
   Pass<float, D> pass_;
   Array<float> first_, best_, mark_, saved_;  // kernels/noting.h, with the rows' rates
   Array<int> place_;

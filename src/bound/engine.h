@@ -92,6 +92,9 @@ class Pass {
   using Array = typename D::template Array<V>;
 
   void start(const Rows<T, D>& rows, std::vector<int>& a, double* bias);
+  /// Where this rank has a share of the neurons: its bounds and their errors are the terms of its
+  /// share. Returns what was lost on all ranks.
+  double sum_over_ranks(int count, bool error, double lost);
   int acquire(int rows, int node) {
     return space_.acquire(static_cast<std::size_t>(rows) * plan_.extent[node].size());
   }

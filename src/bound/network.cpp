@@ -3,7 +3,8 @@
 namespace coronet::bound {
 
 template <class T>
-Network<T>::Network(const Graph& graph, const Make& make) : graph_(&graph) {
+Network<T>::Network(const Graph& graph, const Make& make, TensorGroup* group)
+    : graph_(&graph), group_(group) {
   for (int v = 0; v < static_cast<int>(graph.nodes.size()); ++v) {
     affine_.push_back(make(v));
     elementwise_.push_back(bound::elementwise(graph.nodes[v].op) ? 1 : 0);

@@ -11,6 +11,8 @@
 
 namespace coronet::bound {
 
+class TensorGroup;
+
 /// The affine nodes with their weights packed for T; refers to the graph, which must outlive it.
 template <class T>
 class Network {
@@ -18,8 +20,12 @@ class Network {
   Network(const Graph& graph, std::size_t pack_bytes);
   /// On a device of its own: make(v) is node v's operator there, nullptr where it is not affine.
   using Make = std::function<std::unique_ptr<Affine<T>>(int node)>;
-  Network(const Graph& graph, const Make& make);
+  /// group: the ranks that hold the graph together, where the nodes have a share of its neurons
+  /// only (tensor/share.h); it must outlive this.
+  Network(const Graph& graph, const Make& make, TensorGroup* group = nullptr);
   [[nodiscard]] const Graph& graph() const { return *graph_; }
+  /// null: this rank has all neurons
+  [[nodiscard]] TensorGroup* group() const { return group_; }
   [[nodiscard]] int nodes() const { return static_cast<int>(graph_->nodes.size()); }
   /// nullptr for Input and elementwise nodes
   [[nodiscard]] const Affine<T>* affine(int node) const { return affine_[node].get(); }
@@ -34,6 +40,7 @@ class Network {
 
  private:
   const Graph* graph_;
+  TensorGroup* group_ = nullptr;
   std::vector<std::unique_ptr<Affine<T>>> affine_;
   std::vector<char> elementwise_;
 };

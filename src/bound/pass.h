@@ -1,10 +1,13 @@
 // The members of Pass and Rows, for the files that instantiate them for a device.
 #pragma once
 
+#include <cmath>
+#include <span>
 #include <type_traits>
 #include <vector>
 
 #include "bound/engine.h"
+#include "bound/tensor/group.h"
 
 namespace coronet::bound {
 
@@ -160,11 +163,33 @@ double Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, const Magnitudes<D>* 
   device_.reserve(bound_, count);
   device_.concretize(set, domains, ain, in, relaxation_.lo.data(), relaxation_.hi.data(), bias,
                      bound_.data());
+  if (net_.group() != nullptr) lost = sum_over_ranks(rows.count, magnitude != nullptr, lost);
   if (keep) {
     kept_[0] = a[0];
   } else {
     space_.release(a[0]);
   }
+  return lost;
+}
+
+template <class T, class D>
+double Pass<T, D>::sum_over_ranks(int count, bool error, double lost) {
+  TensorGroup& group = *net_.group();
+  std::vector<T> bound(count);
+  device_.read(bound_.data(), count, bound.data());
+  if (error) {
+    std::vector<double> errors(count);
+    device_.read(error_.data(), count, errors.data());
+    // No partial sum of the ranks' bounds is larger than the sizes of all of them.
+    const double rounding = gamma(group.size() + 2);
+    for (int r = 0; r < count; ++r) errors[r] += rounding * std::fabs(bound[r]);
+    errors.push_back(lost);
+    group.sum(std::span<double>(errors));
+    lost = errors.back();
+    device_.write(errors.data(), count, error_.data());
+  }
+  group.sum(std::span<T>(bound));
+  device_.write(bound.data(), count, bound_.data());
   return lost;
 }
 

@@ -1,15 +1,19 @@
 #include "bound/plan.h"
 
 #include <algorithm>
+#include <variant>
 
 namespace coronet::bound {
 
 namespace {
 
-/// Input and elementwise nodes take any window; affine ones say.
+/// Input and elementwise nodes take any window; affine ones say. One that makes an image of other
+/// pixels than its node is declared as has windows that mean something else.
 template <class T>
 bool windowed(const Network<T>& net, int v) {
-  return net.affine(v) == nullptr || net.affine(v)->windowed();
+  if (net.affine(v) == nullptr) return true;
+  const Conv* conv = std::get_if<Conv>(&net.graph().nodes[v].op);
+  return net.affine(v)->windowed() && (conv == nullptr || conv->out == net.shape(v));
 }
 
 }  // namespace

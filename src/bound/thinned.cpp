@@ -35,7 +35,9 @@ std::unique_ptr<Thinned> Thinned::make(const Network<float>& net, const Root& ro
   const bool convolutions = std::any_of(plan.order.begin(), plan.order.end(), [&](int v) {
     return std::holds_alternative<Conv>(graph.nodes[v].op);
   });
-  if (!convolutions || list.neuron.empty() || !list.input.empty()) return nullptr;
+  // What is left of a share is no graph for others.
+  if (net.group() != nullptr || !convolutions || list.neuron.empty() || !list.input.empty())
+    return nullptr;
   const double most = std::min(kMostWeights, products(graph, plan) / kBlockCost);
   auto reduced = thin_out(graph, root.bounds, list.node, neurons_of(list), most);
   if (!reduced) return nullptr;

@@ -17,6 +17,7 @@
 #include "cli/options_cli.h"
 #include "cli/query_files.h"
 #include "cli/row_ranks.h"
+#include "cli/shared_neurons.h"
 #include "cli/streams.h"
 #include "cli/written_network.h"
 #include "io/file.h"
@@ -46,6 +47,7 @@ Methods, from fast and loose to slow and tight:
 Examples:
   coronet bounds net.onnx property.vnnlib --method interval
   coronet bounds net.onnx property.vnnlib --method alpha --iterations 20 --npz bounds.npz
+  mpirun -n 4 coronet bounds net.onnx property.vnnlib --mesh rows=2,tensor=2
 )";
 
 int choose_box(const Property& property, int wanted) {
@@ -70,18 +72,11 @@ int label_of(WrittenNetwork& written, const Box& box) {
   return static_cast<int>(std::max_element(y.begin(), y.end()) - y.begin());
 }
 
-int lead(const BoundsArguments& arguments, const QueryFiles& files, const Options& options,
-         comm::Channel* channel) {
-  WrittenNetwork written(files.networks.front().path);
-  const Graph graph = written.model().lower();
-  const Property property = read_vnnlib(files.property, written.model().signature());
-  const int b = choose_box(property, arguments.box);
-  check_import(written.model(), graph, options.seed, &property.boxes[b]);
-  Forms forms = arguments.rows == "label" ? label_forms(graph, label_of(written, property.boxes[b]))
-                                          : property_forms(graph, property, b);
-  written.release_if_large(graph);
+/// By this rank and those that bound rows for it.
+bound::FoundBounds bound_by_rows(const Graph& graph, const search::GraphBox& box,
+                                 const Forms& forms, const Options& options,
+                                 comm::Channel* channel) {
   LedRanks ranks(channel, graph, options);
-
   Workers workers(options.threads);
   const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);
   Tracer silent;
@@ -89,29 +84,44 @@ int lead(const BoundsArguments& arguments, const QueryFiles& files, const Option
   search::Prepared prepared(graph, options, workers, deadline, silent, accelerator.get(),
                             ranks.get());
   bound::Context& context = prepared.context;
-  // The box of the decimals as written: the doubles nearest to them, widened by one unit.
-  search::GraphBox box = search::make_graph_box(graph, property.boxes[b]);
-  for (double& x : box.lower) x = bound::down(x);
-  for (double& x : box.upper) x = bound::up(x);
   bound::RootSettings settings;
   settings.method = bound::method_of(options.method);
   settings.iterations = options.iterations;
   settings.all_neurons = true;
 
+  bound::FoundBounds found;
   const double begin = elapsed_seconds();
-  const bound::Root root = bound::bound_root(context, box.lower, box.upper, settings);
+  bound::Root root = bound::bound_root(context, box.lower, box.upper, settings);
   const double middle = elapsed_seconds();
-  bound_forms(context, root, settings.method, forms);
-  const double end = elapsed_seconds();
+  found.forms = bound_forms(context, root, settings.method, forms);
+  found.seconds = middle - begin;
+  found.form_seconds = elapsed_seconds() - middle;
   ranks.end();
-  const BoundsReport report{graph,
-                            root.bounds,
-                            std::move(forms.rows),
-                            b,
-                            middle - begin,
-                            end - middle,
-                            root.timed_out || deadline.passed(),
-                            ranks.reports()};
+  found.bounds = std::move(root.bounds);
+  found.timed_out = root.timed_out || deadline.passed();
+  found.ranks = ranks.reports();
+  return found;
+}
+
+int lead(const BoundsArguments& arguments, const QueryFiles& files, const Options& options,
+         const Mesh& mesh, comm::Channel* channel) {
+  WrittenNetwork written(files.networks.front().path);
+  Graph graph = written.model().lower();
+  const Property property = read_vnnlib(files.property, written.model().signature());
+  const int b = choose_box(property, arguments.box);
+  check_import(written.model(), graph, options.seed, &property.boxes[b]);
+  Forms forms = arguments.rows == "label" ? label_forms(graph, label_of(written, property.boxes[b]))
+                                          : property_forms(graph, property, b);
+  written.release_if_large(graph);
+  // The box of the decimals as written: the doubles nearest to them, widened by one unit.
+  search::GraphBox box = search::make_graph_box(graph, property.boxes[b]);
+  for (double& x : box.lower) x = bound::down(x);
+  for (double& x : box.upper) x = bound::up(x);
+  const bound::FoundBounds found = mesh.tensor > 1
+                                       ? bound_shared(*channel, mesh, graph, box, forms, options)
+                                       : bound_by_rows(graph, box, forms, options, channel);
+  note_bounds(found.forms, forms);
+  const BoundsReport report{graph, found, std::move(forms.rows), b};
   bool good = say(bounds_table(report));
   if (!arguments.json_file.empty()) {
     write_file(arguments.json_file, bounds_json(report, options,
@@ -121,7 +131,7 @@ int lead(const BoundsArguments& arguments, const QueryFiles& files, const Option
   }
   if (!arguments.npz_file.empty()) save_npz(report, arguments.npz_file);
   if (!good) throw Error(ErrorKind::kBadInput, "standard output cannot be written");
-  if (report.timed_out) {
+  if (found.timed_out) {
     complain(
         "coronet: the time ran out: the bounds are sound, but not all are as tight as asked for\n");
     return kTimeout;
@@ -132,15 +142,21 @@ int lead(const BoundsArguments& arguments, const QueryFiles& files, const Option
 int bounds(const BoundsArguments& arguments) {
   const QueryFiles files = query_files(arguments.files, {});
   const comm::Launch launch = launch_of(arguments.options);
+  const Mesh mesh = mesh_of(arguments.options, launch);
   const auto serve = [&](comm::Channel& channel, const Options& options) {
-    serve_network(channel, files.networks.front().path, options);
+    const std::string& path = files.networks.front().path;
+    if (mesh.tensor > 1) {
+      serve_neurons(channel, mesh, path, options);
+    } else {
+      serve_network(channel, path, options);
+    }
   };
   if (launch.rank != 0) return run_serving(launch, arguments.options, serve);
   int exit_code = kInternal;
   run_leading(
       launch, arguments.options,
       [&](comm::Channel* channel, const Options& options) {
-        exit_code = lead(arguments, files, options, channel);
+        exit_code = lead(arguments, files, options, mesh, channel);
       },
       serve);
   return exit_code;

@@ -10,6 +10,7 @@
 #include "base/resources.h"
 #include "cli/graph_words.h"
 #include "cli/row_ranks.h"
+#include "cli/shared_neurons.h"
 #include "cli/table.h"
 #include "io/npz.h"
 #include "io/ranks_json.h"
@@ -43,11 +44,11 @@ std::string bounds_table(const BoundsReport& report) {
   std::int64_t total = 0;
   for (int v = 0; v < static_cast<int>(report.graph.nodes.size()); ++v) {
     const Node& node = report.graph.nodes[v];
-    const auto& lo = report.bounds.lo[v];
-    const auto& hi = report.bounds.hi[v];
+    const auto& lo = report.found.bounds.lo[v];
+    const auto& hi = report.found.bounds.hi[v];
     double width = 0;
     for (std::size_t i = 0; i < lo.size(); ++i) width += hi[i] - lo[i];
-    const std::int64_t open = unstable(report.graph, report.bounds, v);
+    const std::int64_t open = unstable(report.graph, report.found.bounds, v);
     total += open;
     nodes.row({std::to_string(v), operator_name(node.op), shape_words(shape_of(node)),
                std::holds_alternative<Relu>(node.op) ? std::to_string(open) : "",
@@ -57,15 +58,16 @@ std::string bounds_table(const BoundsReport& report) {
   }
   std::string text = nodes.text();
   text += fmt::format("unstable ReLUs: {}; {:.3f} s; peak memory {:.0f} MiB\n", total,
-                      report.seconds, static_cast<double>(peak_resident_bytes()) / 0x1p20);
-  text += rank_words(report.ranks);
+                      report.found.seconds, static_cast<double>(peak_resident_bytes()) / 0x1p20);
+  text += rank_words(report.found.ranks);
+  text += share_words(report.found.shares, report.found.ranks);
   if (report.rows.empty()) return text;
   Table rows({">clause", ">lower bound", "", "of"});
   for (const RowReport& row : report.rows) {
     rows.row({row.clause < 0 ? "" : std::to_string(row.clause), number(row.lower),
               row.proves ? "proved" : "", row.form});
   }
-  return text + "\n" + rows.text() + fmt::format("{:.3f} s\n", report.row_seconds);
+  return text + "\n" + rows.text() + fmt::format("{:.3f} s\n", report.found.form_seconds);
 }
 
 std::string bounds_json(const BoundsReport& report, const Options& options,
@@ -77,11 +79,17 @@ std::string bounds_json(const BoundsReport& report, const Options& options,
   out["spec_iterations"] = options.spec_iterations;
   out["slope"] = options.slope;
   out["box"] = report.box;
-  out["seconds"] = report.seconds;
-  out["row_seconds"] = report.row_seconds;
-  out["timed_out"] = report.timed_out;
+  out["seconds"] = report.found.seconds;
+  out["row_seconds"] = report.found.form_seconds;
+  out["timed_out"] = report.found.timed_out;
   out["memory"] = peak_resident_bytes();
-  if (!report.ranks.empty()) out["ranks"] = ranks_json(report.ranks);
+  if (!report.found.ranks.empty()) out["ranks"] = ranks_json(report.found.ranks);
+  for (std::size_t r = 0; r < report.found.shares.size(); ++r) {
+    const bound::TensorReport& share = report.found.shares[r];
+    out["ranks"][r]["weight_bytes"] = share.weight_bytes;
+    out["ranks"][r]["work_bytes"] = share.work_bytes;
+    out["ranks"][r]["collective_seconds"] = share.collective_seconds;
+  }
   auto rows = nlohmann::ordered_json::array();
   for (const RowReport& row : report.rows) {
     nlohmann::ordered_json one;
@@ -102,9 +110,9 @@ std::string bounds_json(const BoundsReport& report, const Options& options,
     one["operator"] = operator_name(node.op);
     one["inputs"] = node.inputs;
     one["shape"] = shape_of(node);
-    one["unstable"] = unstable(report.graph, report.bounds, v);
-    one["lo"] = report.bounds.lo[v];
-    one["hi"] = report.bounds.hi[v];
+    one["unstable"] = unstable(report.graph, report.found.bounds, v);
+    one["lo"] = report.found.bounds.lo[v];
+    one["hi"] = report.found.bounds.hi[v];
     nodes.push_back(std::move(one));
   }
   out["nodes"] = std::move(nodes);
@@ -115,8 +123,8 @@ void save_npz(const BoundsReport& report, const std::string& path) {
   NpzWriter npz;
   for (std::size_t v = 0; v < report.graph.nodes.size(); ++v) {
     const std::vector<long long> shape = shape_of(report.graph.nodes[v]);
-    npz.add(fmt::format("lo_{}", v), shape, std::span<const double>(report.bounds.lo[v]));
-    npz.add(fmt::format("hi_{}", v), shape, std::span<const double>(report.bounds.hi[v]));
+    npz.add(fmt::format("lo_{}", v), shape, std::span<const double>(report.found.bounds.lo[v]));
+    npz.add(fmt::format("hi_{}", v), shape, std::span<const double>(report.found.bounds.hi[v]));
   }
   const auto add = [&](const char* name, const std::vector<double>& values) {
     npz.add(name, {static_cast<long long>(values.size())}, std::span<const double>(values));

@@ -7,9 +7,8 @@
 #include <vector>
 
 #include "base/options.h"
-#include "bound/bounds.h"
+#include "bound/tensor/run.h"
 #include "graph/graph.h"
-#include "spec/rank_report.h"
 
 namespace coronet::cli {
 
@@ -23,13 +22,9 @@ struct RowReport {
 
 struct BoundsReport {
   const Graph& graph;
-  const bound::Bounds& bounds;
+  const bound::FoundBounds& found;
   std::vector<RowReport> rows;
   int box = 0;
-  double seconds = 0;      ///< spent on bounds of nodes
-  double row_seconds = 0;  ///< and of rows
-  bool timed_out = false;
-  std::vector<RankReport> ranks;  ///< empty where one rank was alone
 };
 
 /// Unstable ReLUs of node v: those whose input has bounds of both signs; 0 for other nodes.

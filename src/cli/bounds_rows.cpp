@@ -49,8 +49,7 @@ void add_least(const double* a, const std::vector<double>& lo, const std::vector
   }
 }
 
-double interval_bound(const bound::Root& root, const bound::RowList& list, std::size_t r) {
-  const bound::Bounds& bounds = root.bounds;
+double interval_bound(const bound::Bounds& bounds, const bound::RowList& list, std::size_t r) {
   const std::size_t outputs = bounds.lo.back().size();
   const std::size_t inputs = bounds.lo.front().size();
   double sum = list.constant.empty() ? 0 : list.constant[r];
@@ -111,22 +110,31 @@ Forms label_forms(const Graph& graph, int label) {
   return forms;
 }
 
-void bound_forms(bound::Context& context, const bound::Root& root, bound::Method method,
-                 Forms& forms) {
-  if (forms.rows.empty()) return;
+bound::OptimiseSettings form_settings(const Options& options, bound::Method method) {
+  bound::OptimiseSettings settings;
+  settings.iterations = method == bound::Method::kAlpha ? options.spec_iterations : 0;
+  settings.lr = options.lr_alpha;
+  settings.decay = options.lr_decay;
+  settings.stop_positive = false;  // the bound itself is asked for, not its sign
+  return settings;
+}
+
+std::vector<double> interval_forms(const bound::Bounds& bounds, const Forms& forms) {
   std::vector<double> lower;
-  if (method == bound::Method::kInterval) {
-    for (std::size_t r = 0; r < forms.rows.size(); ++r) {
-      lower.push_back(interval_bound(root, forms.list, r));
-    }
-  } else {
-    bound::OptimiseSettings settings;
-    settings.iterations = method == bound::Method::kAlpha ? context.options.spec_iterations : 0;
-    settings.lr = context.options.lr_alpha;
-    settings.decay = context.options.lr_decay;
-    settings.stop_positive = false;  // the bound itself is asked for, not its sign
-    lower = bound_rows(context, root, forms.list, settings).bound;
+  for (std::size_t r = 0; r < forms.rows.size(); ++r) {
+    lower.push_back(interval_bound(bounds, forms.list, r));
   }
+  return lower;
+}
+
+std::vector<double> bound_forms(bound::Context& context, const bound::Root& root,
+                                bound::Method method, const Forms& forms) {
+  if (forms.rows.empty()) return {};
+  if (method == bound::Method::kInterval) return interval_forms(root.bounds, forms);
+  return bound_rows(context, root, forms.list, form_settings(context.options, method)).bound;
+}
+
+void note_bounds(const std::vector<double>& lower, Forms& forms) {
   for (std::size_t r = 0; r < forms.rows.size(); ++r) {
     forms.rows[r].lower = lower[r];
     forms.rows[r].proves =

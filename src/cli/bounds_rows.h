@@ -23,8 +23,14 @@ Forms property_forms(const Graph& graph, const Property& property, int box);
 /// Y_label - Y_j for every other j: positive bounds prove that the class stays.
 Forms label_forms(const Graph& graph, int label);
 
-/// Fills in the lower bounds: by the output's intervals for Method::kInterval, else by rows.
-void bound_forms(bound::Context& context, const bound::Root& root, bound::Method method,
-                 Forms& forms);
+/// How forms are bounded by rows.
+bound::OptimiseSettings form_settings(const Options& options, bound::Method method);
+/// Lower bounds of the forms by the intervals of the outputs.
+std::vector<double> interval_forms(const bound::Bounds& bounds, const Forms& forms);
+/// By those intervals for Method::kInterval, else by rows.
+std::vector<double> bound_forms(bound::Context& context, const bound::Root& root,
+                                bound::Method method, const Forms& forms);
+/// Fills in what is said of the forms with these lower bounds.
+void note_bounds(const std::vector<double>& lower, Forms& forms);
 
 }  // namespace coronet::cli

@@ -78,9 +78,35 @@ std::unique_ptr<comm::Channel> join(const Launch& launch) {
 }  // namespace
 
 comm::Launch launch_of(const Options& options) {
+  const int wanted =
+      options.ranks == 0 && !options.mesh.empty() ? read_mesh(options.mesh).ranks() : options.ranks;
   const comm::Launch launch =
-      comm::launch_of(options.ranks, [](const char* name) { return std::getenv(name); });
+      comm::launch_of(wanted, [](const char* name) { return std::getenv(name); });
   return launch;
+}
+
+Mesh mesh_of(const Options& options, const comm::Launch& launch) {
+  if (options.mesh.empty()) {
+    Mesh mesh;
+    mesh.rows = launch.ranks;
+    return mesh;
+  }
+  const Mesh mesh = read_mesh(options.mesh);
+  if (mesh.ranks() != launch.ranks) {
+    throw Error(ErrorKind::kBadInput, fmt::format("--mesh {}: that is {} ranks, there are {}",
+                                                  options.mesh, mesh.ranks(), launch.ranks));
+  }
+  if (mesh.domains > 1) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--mesh {}: ranks that share rows share domains too: write rows={}",
+                            options.mesh, launch.ranks));
+  }
+  if (mesh.tensor > 1 && options.device.starts_with("cuda")) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--mesh {}: neurons are shared on CPUs; use --device cpu, or rows={}",
+                            options.mesh, launch.ranks));
+  }
+  return mesh;
 }
 
 void run_leading(const Launch& launch, const Options& options, const Lead& lead,

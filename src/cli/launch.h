@@ -6,11 +6,17 @@
 #include "base/options.h"
 #include "comm/channel.h"
 #include "comm/launch.h"
+#include "spec/mesh.h"
 
 namespace coronet::cli {
 
-/// How this process was started, from --ranks and its environment; see comm::launch_of, whose errors it throws.
+/// How this process was started, from --ranks and its environment; see comm::launch_of, whose
+/// errors it throws.
 comm::Launch launch_of(const Options& options);
+
+/// How the ranks are arranged: as --mesh says, else all share rows. Throws Error(kBadInput) where
+/// the mesh has not as many ranks, or shares what they cannot.
+Mesh mesh_of(const Options& options, const comm::Launch& launch);
 
 /// A rank's work. `options`: with the threads and the GPU that are this rank's share.
 using Lead = std::function<void(comm::Channel* ranks, const Options& options)>;

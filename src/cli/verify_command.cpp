@@ -116,6 +116,12 @@ int verify(const VerifyArguments& arguments) {
   std::string problem;
   try {
     launch = launch_of(arguments.options);
+    if (mesh_of(arguments.options, launch).tensor > 1) {
+      throw Error(ErrorKind::kBadInput,
+                  fmt::format("--mesh {}: branch and bound needs the whole network on one rank; "
+                              "neurons are shared by `coronet bounds` only",
+                              arguments.options.mesh));
+    }
     files = query_files(arguments.files, arguments.networks);
   } catch (const Error& error) {
     problem = error.what();

@@ -90,7 +90,7 @@ class Server {
     question.hand = hand;
     RowBounds found;
     for (;;) {
-      check_memory();
+      require_resident_at_most(settings_.memory_bytes);
       question.peak_bytes = peak_resident_bytes();
       question.device_bytes = peak_bytes(settings_.accelerator);
       comm::Writer writer;
@@ -107,15 +107,6 @@ class Server {
       question.last = part.last;
       question.seconds = elapsed_seconds() - begin;
     }
-  }
-
-  void check_memory() const {
-    const std::uint64_t now = resident_bytes();
-    if (now <= settings_.memory_bytes) return;
-    throw Error(
-        ErrorKind::kOutOfMemory,
-        fmt::format("{:.2f} GiB in use, the limit is {:.2f} GiB", static_cast<double>(now) / 0x1p30,
-                    static_cast<double>(settings_.memory_bytes) / 0x1p30));
   }
 
   comm::Communicator& group_;

@@ -1,0 +1,125 @@
+#include "bound/tensor/group.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "base/resources.h"
+
+namespace coronet::bound {
+
+namespace {
+
+/// Fewer rows at a time would waste the products.
+constexpr std::size_t kLeastRows = 16;
+
+/// The first rooms are the group's own.
+constexpr int kPacked = 0;
+constexpr int kSummed = 1;
+constexpr int kOwnRooms = 2;
+
+class Timer {
+ public:
+  explicit Timer(double& seconds) : seconds_(seconds), begin_(elapsed_seconds()) {}
+  ~Timer() { seconds_ += elapsed_seconds() - begin_; }
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+ private:
+  double& seconds_;
+  double begin_;
+};
+
+}  // namespace
+
+int TensorGroup::block_rows(std::size_t row_bytes) const {
+  return static_cast<int>(std::max(block_bytes_ / std::max<std::size_t>(row_bytes, 1), kLeastRows));
+}
+
+std::size_t TensorGroup::bytes() const {
+  std::size_t sum = 0;
+  for (const auto& room : rooms32_) sum += room.size() * sizeof(float);
+  for (const auto& room : rooms64_) sum += room.size() * sizeof(double);
+  return sum;
+}
+
+template <class T>
+void TensorGroup::sum(std::span<T> values) {
+  const Timer timer(seconds_);
+  group_.all_reduce(values, comm::Reduction::kSum);
+}
+
+bool TensorGroup::agree(bool mine) {
+  const Timer timer(seconds_);
+  char word = mine ? 1 : 0;
+  group_.broadcast(std::span<char>(&word, 1), 0);
+  return word != 0;
+}
+
+template <class T>
+void TensorGroup::gather(std::size_t places, int each, const T* share, T* whole) {
+  const Timer timer(seconds_);
+  const auto ranks = static_cast<std::size_t>(size());
+  const std::size_t mine = places * each;
+  T* packed = own_room<T>(kPacked, ranks * mine);
+  group_.all_gather(std::span<const T>(share, mine), std::span<T>(packed, ranks * mine));
+  for (std::size_t r = 0; r < ranks; ++r) {
+    for (std::size_t p = 0; p < places; ++p) {
+      const T* from = packed + r * mine + p * each;
+      std::copy(from, from + each, whole + (p * ranks + r) * each);
+    }
+  }
+}
+
+template <class T>
+void TensorGroup::scatter_sum(std::size_t places, int each, const T* whole, T* share,
+                              bool accumulate) {
+  const Timer timer(seconds_);
+  const auto ranks = static_cast<std::size_t>(size());
+  const std::size_t mine = places * each;
+  T* packed = own_room<T>(kPacked, ranks * mine);
+  for (std::size_t r = 0; r < ranks; ++r) {
+    for (std::size_t p = 0; p < places; ++p) {
+      const T* from = whole + (p * ranks + r) * each;
+      std::copy(from, from + each, packed + r * mine + p * each);
+    }
+  }
+  T* sums = accumulate ? own_room<T>(kSummed, mine) : share;
+  const std::vector<std::size_t> counts(ranks, mine);
+  group_.reduce_scatter(std::span<const T>(packed, ranks * mine), std::span<T>(sums, mine), counts,
+                        comm::Reduction::kSum);
+  if (!accumulate) return;
+  for (std::size_t i = 0; i < mine; ++i) share[i] += sums[i];
+}
+
+template <class T>
+T* TensorGroup::own_room(int number, std::size_t n) {
+  auto& rooms = [this]() -> Rooms<T>& {
+    if constexpr (std::is_same_v<T, float>) {
+      return rooms32_;
+    } else {
+      return rooms64_;
+    }
+  }();
+  if (rooms.size() <= static_cast<std::size_t>(number)) rooms.resize(number + 1);
+  if (rooms[number].size() < n) {
+    rooms[number] = {};  // free first: the old contents are not wanted
+    rooms[number].resize(n);
+  }
+  return rooms[number].data();
+}
+
+template <class T>
+T* TensorGroup::room(int number, std::size_t n) {
+  return own_room<T>(kOwnRooms + number, n);
+}
+
+#define CORONET_GROUP(T)                                                        \
+  template void TensorGroup::sum(std::span<T>);                                 \
+  template void TensorGroup::gather(std::size_t, int, const T*, T*);            \
+  template void TensorGroup::scatter_sum(std::size_t, int, const T*, T*, bool); \
+  template T* TensorGroup::room(int, std::size_t);
+CORONET_GROUP(float)
+CORONET_GROUP(double)
+#undef CORONET_GROUP
+
+}  // namespace coronet::bound

@@ -1,0 +1,66 @@
+// The ranks that hold a network together, each a share of every node's neurons.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "base/aligned.h"
+#include "comm/communicator.h"
+
+namespace coronet::bound {
+
+/// What they tell each other while they bound rows in step. All call the same in the same order,
+/// and throw as comm::Communicator does. For one thread; ranks that work in several threads have a
+/// group for each.
+class TensorGroup {
+ public:
+  /// Rows are passed on in blocks of about so many bytes of whole nodes: that much is held beside
+  /// the shares, a few times.
+  static constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+
+  explicit TensorGroup(comm::Communicator group, std::size_t block_bytes = kBlockBytes)
+      : group_(std::move(group)), block_bytes_(block_bytes) {}
+
+  [[nodiscard]] int rank() const { return group_.rank(); }
+  [[nodiscard]] int size() const { return group_.size(); }
+  /// Seconds spent in these calls, those in which a rank waited for another among them.
+  [[nodiscard]] double seconds() const { return seconds_; }
+  /// Of the rooms.
+  [[nodiscard]] std::size_t bytes() const;
+  /// Rows of so many bytes that are passed on at once.
+  [[nodiscard]] int block_rows(std::size_t row_bytes) const;
+
+  /// Everybody's values become their sums, formed rank by rank. T: float or double.
+  template <class T>
+  void sum(std::span<T> values);
+  /// Rank 0's word.
+  bool agree(bool mine);
+
+  /// whole[p] = the ranks' share[p] side by side, for each of `places` pixels; a share has `each`
+  /// channels of it.
+  template <class T>
+  void gather(std::size_t places, int each, const T* share, T* whole);
+  /// share[p] = or += this rank's channels of the sum of the ranks' whole[p].
+  template <class T>
+  void scatter_sum(std::size_t places, int each, const T* whole, T* share, bool accumulate);
+
+  /// Room for n numbers of T, for the caller until it asks again for the same number or leaves the
+  /// group to others; number: from 0 up.
+  template <class T>
+  T* room(int number, std::size_t n);
+
+ private:
+  template <class T>
+  using Rooms = std::vector<AlignedVector<T>>;
+  template <class T>
+  T* own_room(int number, std::size_t n);
+
+  comm::Communicator group_;
+  std::size_t block_bytes_;
+  double seconds_ = 0;
+  Rooms<float> rooms32_;
+  Rooms<double> rooms64_;
+};
+
+}  // namespace coronet::bound

@@ -1,0 +1,180 @@
+#include "bound/tensor/run.h"
+
+#include <algorithm>
+#include <deque>
+#include <limits>
+#include <utility>
+
+#include "base/parallel.h"
+#include "base/progress.h"
+#include "bound/ranks/packets.h"
+#include "bound/ranks/protocol.h"
+#include "bound/tensor/rows.h"
+#include "bound/tensor/share.h"
+#include "comm/communicator.h"
+#include "comm/packet.h"
+
+namespace coronet::bound {
+
+namespace {
+
+/// Rank 0's options, but for the threads, which each rank has of its own.
+void put_options(comm::Writer& writer, const Options& options) {
+#define OPTION(type, name, default_value, group, help) writer.put(options.name);
+#include "base/options.def"
+#undef OPTION
+}
+
+Options get_options(comm::Reader& reader) {
+  Options options;
+#define OPTION(type, name, default_value, group, help) reader.get(options.name);
+#include "base/options.def"
+#undef OPTION
+  return options;
+}
+
+comm::Bytes packed(const Options& options, const TensorQuery& query) {
+  comm::Writer writer;
+  put_options(writer, options);
+  writer.put(query.lower);
+  writer.put(query.upper);
+  writer.put(query.method);
+  writer.put(query.iterations);
+  put_list(writer, query.forms);
+  writer.put(query.form_settings);
+  writer.put(query.seconds);
+  return writer.take();
+}
+
+TensorQuery unpack(const comm::Bytes& bytes, Options& options) {
+  comm::Reader reader(bytes);
+  const int threads = options.threads;
+  options = get_options(reader);
+  options.threads = threads;
+  TensorQuery query;
+  reader.get(query.lower);
+  reader.get(query.upper);
+  reader.get(query.method);
+  reader.get(query.iterations);
+  query.forms = get_list(reader);
+  reader.get(query.form_settings);
+  reader.get(query.seconds);
+  return query;
+}
+
+std::vector<double> share_of(const Slice& slice, const std::vector<double>& whole) {
+  std::vector<double> mine(slice.mine().size(), 0.0);
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    const int j = slice.whole_of(static_cast<int>(i));
+    if (j >= 0) mine[i] = whole[j];
+  }
+  return mine;
+}
+
+std::vector<double> whole_of(TensorGroup& group, const Slice& slice,
+                             const std::vector<double>& mine) {
+  std::vector<double> padded(slice.padded().size());
+  group.gather(slice.pixels(), slice.each(), mine.data(), padded.data());
+  std::vector<double> whole(slice.whole().size());
+  for (std::size_t j = 0; j < whole.size(); ++j) {
+    whole[j] = padded[slice.padded(static_cast<int>(j))];
+  }
+  return whole;
+}
+
+/// The least number of threads that a rank has: all have so many lanes.
+int lanes_of(comm::Communicator& ranks, const Workers& workers) {
+  std::int64_t least = workers.size();
+  ranks.all_reduce(std::span<std::int64_t>(&least, 1), comm::Reduction::kMin);
+  return static_cast<int>(least);
+}
+
+}  // namespace
+
+FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& graph,
+                           const std::string& program, Options options, std::size_t pack_bytes,
+                           const TensorQuery* query) {
+  comm::Communicator ranks(channel);
+  Workers workers(options.threads);
+  const std::vector<RankIdentity> all = meet(ranks, graph, program, workers.size());
+  const TensorQuery asked = unpack(
+      ranks.broadcast(query == nullptr ? comm::Bytes() : packed(options, *query), 0), options);
+  const Deadline deadline(elapsed_seconds() + asked.seconds);
+  // A chunk of rows is shared as well.
+  options.chunk_mib /= mesh.tensor;
+
+  comm::Communicator tensor = ranks.split(ranks.rank() / mesh.tensor, ranks.rank());
+  comm::Communicator rows = ranks.split(ranks.rank() % mesh.tensor, ranks.rank());
+  const Share share = take_share(graph, tensor.size(), tensor.rank());
+  const SharedOperators<float> ops32(share, pack_bytes / tensor.size());
+  const SharedOperators<double> ops64(share, pack_bytes / tensor.size());
+  Tracer silent;
+  std::deque<TensorLane> lanes;
+  for (int lane = lanes_of(ranks, workers); lane > 0; --lane) {
+    lanes.emplace_back(tensor.split(0, tensor.rank()), ops32, ops64, options, workers, deadline,
+                       silent);
+  }
+  TensorRows bounder(share, lanes, tensor, rows,
+                     options.memory_gib > 0
+                         ? static_cast<std::uint64_t>(options.memory_gib * 0x1p30)
+                         : std::numeric_limits<std::uint64_t>::max());
+  Context& context = lanes.front().context;
+  context.ranks = &bounder;
+
+  RootSettings settings;
+  settings.method = asked.method;
+  settings.iterations = asked.iterations;
+  settings.all_neurons = true;
+  FoundBounds found;
+  const double begin = elapsed_seconds();
+  const Root root = bound_root(context, share_of(share.slice[0], asked.lower),
+                               share_of(share.slice[0], asked.upper), settings);
+  found.timed_out = root.timed_out;
+  const double middle = elapsed_seconds();
+  if (!asked.forms.dense.empty()) {
+    RowList forms = asked.forms;
+    forms.node = share.node[forms.node];
+    const RowBounds bounded = bound_rows(context, root, share.share_of(forms), asked.form_settings);
+    found.forms = bounded.bound;
+    found.timed_out |= bounded.timed_out;
+  }
+  found.seconds = middle - begin;
+  found.form_seconds = elapsed_seconds() - middle;
+
+  TensorGroup& group = lanes.front().group;
+  found.bounds = Bounds(graph, 1);
+  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
+    const int u = share.node[v];
+    found.bounds.lo[v] = whole_of(group, share.slice[u], root.bounds.lo[u]);
+    found.bounds.hi[v] = whole_of(group, share.slice[u], root.bounds.hi[u]);
+  }
+
+  struct Reports {
+    std::int64_t rows;
+    double seconds;
+    std::uint64_t peak_bytes;
+    TensorReport share;
+  };
+  Reports mine{bounder.rows_bounded(), bounder.busy_seconds(), peak_resident_bytes(), {}};
+  mine.share.weight_bytes = share.weight_bytes() + ops32.bytes() + ops64.bytes();
+  for (const TensorLane& lane : lanes) {
+    for (const auto& space : lane.context.space32) mine.share.work_bytes += space.bytes();
+    for (const auto& space : lane.context.space64) mine.share.work_bytes += space.bytes();
+    mine.share.work_bytes += lane.group.bytes();
+    mine.share.collective_seconds += lane.group.seconds();
+  }
+  std::vector<Reports> reports(ranks.size());
+  ranks.all_gather(std::span<const Reports>(&mine, 1), std::span<Reports>(reports));
+  for (std::size_t r = 0; r < reports.size(); ++r) {
+    RankReport& report = found.ranks.emplace_back();
+    report.host = all[r].host;
+    report.threads = all[r].workers;
+    report.rows = reports[r].rows;
+    report.seconds = reports[r].seconds;
+    report.peak_bytes = reports[r].peak_bytes;
+    found.shares.push_back(reports[r].share);
+  }
+  return found;
+}
+
+}  // namespace coronet::bound

@@ -1,0 +1,55 @@
+// The root of a box, and linear forms over it, bounded by ranks that share the neurons.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+#include "base/resources.h"
+#include "bound/root.h"
+#include "comm/channel.h"
+#include "graph/graph.h"
+#include "spec/mesh.h"
+#include "spec/rank_report.h"
+
+namespace coronet::bound {
+
+/// What all ranks are to bound, as rank 0 has it.
+struct TensorQuery {
+  std::vector<double> lower, upper;  ///< the box, in graph order
+  Method method = Method::kCrown;
+  int iterations = 0;
+  RowList forms;  ///< dense rows over the outputs; none for Method::kInterval
+  OptimiseSettings form_settings;
+  double seconds = 0;  ///< that all of it may take
+};
+
+/// What one rank needed for its share.
+struct TensorReport {
+  std::uint64_t weight_bytes = 0;  ///< of its neurons, as they are and packed
+  std::uint64_t work_bytes = 0;    ///< the most of its threads' buffers: A-matrices in passing
+  double collective_seconds = 0;   ///< of its threads, spent telling each other and waiting
+};
+
+/// And what was found.
+struct FoundBounds {
+  Bounds bounds;              ///< of the whole graph
+  std::vector<double> forms;  ///< lower bounds
+  bool timed_out = false;
+  double seconds = 0;                ///< spent on the bounds of nodes
+  double form_seconds = 0;           ///< and of forms
+  std::vector<RankReport> ranks;     ///< empty where one rank was alone
+  std::vector<TensorReport> shares;  ///< [ranks], empty where they do not share neurons
+};
+
+/// As every rank, at the same time: meets the others, takes this one's share of the graph, whose
+/// weights are gone then, and bounds what rank 0 asks for, with its options; `query` is null on the
+/// others. Rank r is number r % mesh.tensor of its tensor group, and there are mesh.rows of them.
+/// The result is whole on every rank. `pack_bytes`: of packed weights of all ranks of a group.
+/// Throws as comm::Channel::receive does, and Error(kBadInput) where ranks differ.
+FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& graph,
+                           const std::string& program, Options options, std::size_t pack_bytes,
+                           const TensorQuery* query);
+
+}  // namespace coronet::bound

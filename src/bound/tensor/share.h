@@ -1,0 +1,54 @@
+// One rank's share of a graph.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "bound/affine.h"
+#include "bound/bounds.h"
+#include "bound/network.h"
+#include "bound/optimise.h"
+#include "bound/tensor/group.h"
+#include "bound/tensor/slice.h"
+#include "graph/graph.h"
+
+namespace coronet::bound {
+
+/// The graph of a rank: each node with the rank's neurons only. Its affine operators have the
+/// weights of those neurons, over all of their inputs, filled up (Slice::padded): but for Scale and
+/// Sum, which map neuron by neuron, the graph means nothing without the other ranks.
+struct Share {
+  Graph graph;
+  std::vector<Slice> slice;  ///< [nodes of `graph`]
+  /// [nodes of the graph that was shared] the node of `graph` that has its values: nodes are added
+  /// where one reads another as an image of other channels.
+  std::vector<int> node;
+  int rank = 0;
+
+  [[nodiscard]] std::size_t weight_bytes() const;
+  /// Rows in terms of this rank's neurons, which the ranks' rows add up to. `rows.node` is of
+  /// `graph`, its neurons and columns are of whole nodes.
+  [[nodiscard]] RowList share_of(const RowList& rows) const;
+};
+
+/// Takes the weights out of `whole`, node by node: what is no share of this rank is freed.
+/// A convolution with groups becomes one without, zeros written out.
+Share take_share(Graph& whole, int ranks, int rank);
+
+/// The operators of a share in T, packed within the budget, for any number of networks.
+template <class T>
+class SharedOperators {
+ public:
+  /// Refers to the share.
+  SharedOperators(const Share& share, std::size_t pack_bytes);
+  /// For one thread and its group; both must outlive the network.
+  [[nodiscard]] Network<T> network(TensorGroup& group) const;
+  /// Of packed weights.
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  const Share* share_;
+  std::vector<std::shared_ptr<const Affine<T>>> operators_;  // [nodes] null: needs no others
+};
+
+}  // namespace coronet::bound
