@@ -37,7 +37,7 @@ std::unique_ptr<Accelerator> open_named(const Options& options) {
 }  // namespace
 
 std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph) {
-  if (options.device == "cpu") return nullptr;
+  if (options.device == "cpu" || !weights_here(graph)) return nullptr;
   if (options.device != "auto") return open_named(options);
   return products(graph) < kWorthIt ? nullptr : open_first(options);
 }

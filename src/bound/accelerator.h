@@ -54,7 +54,7 @@ class LateAccelerator {
   LateAccelerator(const Options& options, const Graph& graph, bool alone)
       : options_(options),
         accelerator_(alone ? open_accelerator(options, graph) : nullptr),
-        tried_(!alone) {}
+        tried_(!alone || !weights_here(graph)) {}
   /// Null: the CPU alone.
   [[nodiscard]] Accelerator* get() const { return accelerator_.get(); }
   /// True where the device was opened by this call. `searched`: seconds.

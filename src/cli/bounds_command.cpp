@@ -13,6 +13,7 @@
 #include "cli/bounds_rows.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/held_network.h"
 #include "cli/launch.h"
 #include "cli/options_cli.h"
 #include "cli/query_files.h"
@@ -73,14 +74,15 @@ int label_of(WrittenNetwork& written, const Box& box) {
 int lead(const BoundsArguments& arguments, const QueryFiles& files, const Options& options,
          comm::Channel* channel) {
   WrittenNetwork written(files.networks.front().path);
-  const Graph graph = written.model().lower();
+  const HeldNetwork network(written.model(), channel, options);
+  const Graph& graph = network.graph();
   const Property property = read_vnnlib(files.property, written.model().signature());
   const int b = choose_box(property, arguments.box);
   check_import(written.model(), graph, options.seed, &property.boxes[b]);
   Forms forms = arguments.rows == "label" ? label_forms(graph, label_of(written, property.boxes[b]))
                                           : property_forms(graph, property, b);
   written.release_if_large(graph);
-  LedRanks ranks(channel, graph, options);
+  LedRanks ranks(channel, network, options);
 
   Workers workers(options.threads);
   const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);

@@ -78,6 +78,13 @@ comm::Launch launch_of(const Options& options) {
                 fmt::format("--device {}: ranks bound rows on CPUs; use --device cpu, or one rank",
                             options.device));
   }
+  const bool whole = options.weights == "auto" || options.weights == "replicated";
+  if (!whole && options.device != "auto" && options.device != "cpu") {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--weights {}: CPUs read weights so; use --device cpu, or --weights "
+                            "replicated with --device {}",
+                            options.weights, options.device));
+  }
   return launch;
 }
 

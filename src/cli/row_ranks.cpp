@@ -21,7 +21,7 @@ constexpr const char* kProgram = "coronet " CORONET_VERSION;
 }  // namespace
 
 void serve_network(comm::Channel& channel, const std::string& path, const Options& options) {
-  const Graph graph = Model::read(path).lower();
+  const HeldNetwork network(Model::read(path), &channel, options);
   Workers workers(options.threads);
   const Deadline never(HUGE_VAL);  // the leader says with every order how long it may take
   Tracer silent;
@@ -31,18 +31,20 @@ void serve_network(comm::Channel& channel, const std::string& path, const Option
   if (options.memory_gib > 0) {
     settings.memory_bytes = static_cast<std::uint64_t>(options.memory_gib * 0x1p30);
   }
+  settings.weights = network.sharded();
   settings.make = [&](const Graph& of) {
     auto made = std::make_shared<search::Prepared>(of, options, workers, never, silent, nullptr);
     return std::shared_ptr<bound::Context>(made, &made->context);
   };
   comm::Communicator group(channel);
-  bound::serve_rows(group, graph, settings);
+  bound::serve_rows(group, network.graph(), settings);
 }
 
-LedRanks::LedRanks(comm::Channel* channel, const Graph& graph, const Options& options) {
+LedRanks::LedRanks(comm::Channel* channel, const HeldNetwork& network, const Options& options) {
   if (channel == nullptr) return;
   group_.emplace(*channel);
-  ranks_.emplace(*group_, graph, kProgram, options.threads);
+  ranks_.emplace(*group_, network.graph(), kProgram, options.threads, bound::Ranks::kWorthDealing,
+                 network.sharded());
 }
 
 void LedRanks::end() {

@@ -9,6 +9,7 @@
 #include "bound/ranks/protocol.h"
 #include "comm/communicator.h"
 #include "comm/packet.h"
+#include "graph/sharded.h"
 #include "spec/rank_report.h"
 
 namespace coronet::bound {
@@ -20,9 +21,10 @@ class Ranks {
   /// From so many products on, rows are worth dealing: about 10 ms of one core.
   static constexpr double kWorthDealing = 2e8;
 
-  /// Meets the others (protocol.h). Refers to the group.
+  /// Meets the others (protocol.h). Refers to the group and to the weights: null where each rank
+  /// has all of them.
   Ranks(comm::Communicator& group, const Graph& graph, const std::string& program, int workers,
-        double worth_dealing = kWorthDealing);
+        double worth_dealing = kWorthDealing, const ShardedWeights* weights = nullptr);
 
   /// Bounds rows of the graph as it was read, as one rank does, bit for bit, on all ranks; the
   /// context is this rank's. Refers to both.
@@ -44,6 +46,7 @@ class Ranks {
 
   comm::Communicator& group_;
   double worth_dealing_;
+  const ShardedWeights* weights_;
   std::vector<RankReport> work_;
   int other_workers_ = 0;
   int graphs_ = 0;             // made so far

@@ -33,6 +33,8 @@ struct RankQuestion {
   int last = 0;
   double seconds = 0;  ///< that these took
   std::uint64_t peak_bytes = 0;
+  std::uint64_t fetched_bytes = 0;  ///< of its rank so far, as RankReport has them
+  double waited = 0;
 };
 
 struct RankAnswer {
@@ -44,7 +46,8 @@ struct RankAnswer {
 struct RankIdentity {
   int workers = 0;
   std::string host;
-  std::uint64_t peak_bytes = 0;  ///< of its process so far
+  std::uint64_t peak_bytes = 0;    ///< of its process so far
+  std::uint64_t weight_bytes = 0;  ///< at rest
 };
 
 /// Tells every rank who all are. Throws Error(kBadInput) on each, naming the first that differs

@@ -85,6 +85,10 @@ class Server {
     for (;;) {
       check_memory();
       question.peak_bytes = peak_resident_bytes();
+      if (settings_.weights != nullptr) {
+        question.fetched_bytes = settings_.weights->fetched();
+        question.waited = settings_.weights->waited();
+      }
       comm::Writer writer;
       writer.put(question);
       if (question.last > question.first) put_rows(writer, found);

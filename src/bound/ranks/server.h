@@ -9,6 +9,7 @@
 #include "bound/context.h"
 #include "comm/communicator.h"
 #include "graph/graph.h"
+#include "graph/sharded.h"
 
 namespace coronet::bound {
 
@@ -17,6 +18,7 @@ struct ServerSettings {
   int workers = 1;      ///< of every context
   /// More than this in memory fails the run with kOutOfMemory.
   std::uint64_t memory_bytes = ~std::uint64_t{0};
+  const ShardedWeights* weights = nullptr;  ///< where it shares them
   /// A context for a graph, which outlives it.
   std::function<std::shared_ptr<Context>(const Graph&)> make;
 };
