@@ -120,8 +120,8 @@ void bench_gemm(int m, int k, int n, double peak) {
   std::vector<T> c(static_cast<std::size_t>(m) * static_cast<std::size_t>(n));
   std::vector<T> scratch;
   const double flops = 2.0 * m * k * n;
-  const device::WeightView view{&w, 0, k, n, false};
-  const device::WeightView turned{&w, 0, n, k, true};
+  const device::WeightView view{w, 0, k, n, false};
+  const device::WeightView turned{w, 0, n, k, true};
   const auto lda = static_cast<std::size_t>(k);
   const auto ldc = static_cast<std::size_t>(n);
   const device::PackedMatrix<T> packed(view);

@@ -44,7 +44,8 @@ std::vector<T> chain(int m, const std::vector<T>& a, std::size_t lda, const Weig
     for (std::size_t j = 0; j < static_cast<std::size_t>(b.n()); ++j) {
       T sum = accumulate ? c[i * ldc + j] : T{};
       for (std::size_t k = 0; k < static_cast<std::size_t>(b.k()); ++k) {
-        const double w = b.weight->at(b.offset + (b.transposed ? j * cols + k : k * cols + j));
+        const std::size_t at = b.transposed ? j * cols + k : k * cols + j;
+        const double w = b.f != nullptr ? static_cast<double>(b.f[at]) : b.d[at];
         sum = std::fma(a[i * lda + k], static_cast<T>(w), sum);
       }
       c[i * ldc + j] = sum;
@@ -64,7 +65,7 @@ TYPED_TEST(GemmTest, EveryEntryIsOneChain) {
       const Weight w =
           weight(static_cast<std::size_t>(size.k) * static_cast<std::size_t>(size.n) + offset,
                  (variant & 4) != 0, random);
-      const WeightView view{&w, offset, transposed ? size.n : size.k, transposed ? size.k : size.n,
+      const WeightView view{w, offset, transposed ? size.n : size.k, transposed ? size.k : size.n,
                             transposed};
       const std::size_t lda = static_cast<std::size_t>(size.k) + (variant == 3 ? 5 : 0);
       const std::size_t ldc = static_cast<std::size_t>(size.n) + (variant >= 6 ? 3 : 0);
@@ -96,7 +97,7 @@ TYPED_TEST(GemmTest, RowsDoNotDependOnTheSplit) {
   for (const int k : {50, 777, 1024}) {
     const int n = 141;
     const Weight w = weight(static_cast<std::size_t>(k) * n, false, random);
-    const PackedMatrix<T> packed(WeightView{&w, 0, k, n, false});
+    const PackedMatrix<T> packed(WeightView{w, 0, k, n, false});
     const auto lda = static_cast<std::size_t>(k);
     const std::vector<T> a = numbers<T>(kM * lda, random);
     std::vector<T> whole(static_cast<std::size_t>(kM) * n);
@@ -126,7 +127,7 @@ TYPED_TEST(GemmTest, AgreesWithOpenBlas) {
     const std::vector<T> a = numbers<T>(m * k, random);
     std::vector<T> own(m * n);
     std::vector<T> blas(m * n);
-    gemm(size.m, a.data(), k, PackedMatrix<T>(WeightView{&w, 0, size.k, size.n, false}), own.data(),
+    gemm(size.m, a.data(), k, PackedMatrix<T>(WeightView{w, 0, size.k, size.n, false}), own.data(),
          n, false);
     if constexpr (std::is_same_v<T, float>) {
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, size.m, size.n, size.k, 1, a.data(),

@@ -10,13 +10,17 @@
 
 namespace coronet::bound {
 
-/// Convolution: pull is the transposed convolution on windows.
+/// Convolution: pull is the transposed convolution on windows. A weight that is not here is
+/// gathered whole and packed for each use, by each worker: the kernels want all taps at once, and a
+/// convolution's weight is small beside its rows.
 template <class T>
 class AffineConv final : public Affine<T> {
  public:
-  AffineConv(const Conv& op, PackBudget& budget) : op_(op), packed_(op) {
-    budget.take(packed_.bytes());
+  AffineConv(const Conv& op, PackBudget& budget) : op_(op) {
     bias_.assign(op.bias.begin(), op.bias.end());
+    if (!op.weight.here()) return;
+    packed_ = device::PackedConv<T>(op);
+    budget.take(packed_.bytes());
   }
 
   bool windowed() const override { return true; }
@@ -36,18 +40,22 @@ class AffineConv final : public Affine<T> {
 
   void pull(const RowSet& rows, const T* a, const Extent& out, int, T* u, const Extent& in,
             bool accumulate) const override {
-    packed_.pull(rows.count, rows.start_y, rows.start_x, a, window(out, op_.out), u,
-                 window(in, op_.in), accumulate);
+    with_packed(device::Directions::kPull, [&](const device::PackedConv<T>& packed) {
+      packed.pull(rows.count, rows.start_y, rows.start_x, a, window(out, op_.out), u,
+                  window(in, op_.in), accumulate);
+    });
   }
 
   void push(const RowSet& rows, const T* const* x, const Extent* const* in, T* y,
             const Extent& out) const override {
-    if (out.whole && in[0]->whole) {
-      packed_.push(rows.count, x[0], y, true);
-    } else {
-      packed_.push_window(rows.count, rows.start_y, rows.start_x, x[0], window(*in[0], op_.in), y,
-                          window(out, op_.out), true);
-    }
+    with_packed(device::Directions::kPush, [&](const device::PackedConv<T>& packed) {
+      if (out.whole && in[0]->whole) {
+        packed.push(rows.count, x[0], y, true);
+      } else {
+        packed.push_window(rows.count, rows.start_y, rows.start_x, x[0], window(*in[0], op_.in), y,
+                           window(out, op_.out), true);
+      }
+    });
   }
 
   void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const override {
@@ -82,14 +90,27 @@ class AffineConv final : public Affine<T> {
     return extent.whole ? Extent::all(image).window : extent.window;
   }
 
+  template <class Fn>
+  void with_packed(device::Directions directions, const Fn& fn) const {
+    if (op_.weight.here()) {
+      fn(packed_);
+    } else {
+      fn(device::PackedConv<T>(op_, gathered(op_.weight), directions));
+    }
+  }
+
   void columns(const double* u, double* y, bool absolute, Workers* workers) const {
+    Weight brought;
+    if (!op_.weight.here()) brought = gathered(op_.weight);
+    const Weight& weight = op_.weight.here() ? op_.weight : brought;
     const int pixels = op_.out.height * op_.out.width;
-    deal(workers, pixels * op_.weight.size(), pixels,
-         [&](int first, int last) { column(u, y, absolute, first, last); });
+    deal(workers, pixels * weight.size(), pixels,
+         [&](int first, int last) { column(weight, u, y, absolute, first, last); });
   }
 
   /// Of the pixels [first, last) of the image.
-  void column(const double* u, double* y, bool absolute, int first, int last) const {
+  void column(const Weight& weight, const double* u, double* y, bool absolute, int first,
+              int last) const {
     const int cin = op_.in.channels / op_.groups;
     const int cout = op_.out.channels / op_.groups;
     const auto run = [&](const auto* weights) {
@@ -123,10 +144,10 @@ class AffineConv final : public Affine<T> {
         }
       }
     };
-    if (!op_.weight.f.empty()) {
-      run(op_.weight.f.data());
+    if (weight.single()) {
+      run(weight.f.data());
     } else {
-      run(op_.weight.d.data());
+      run(weight.d.data());
     }
   }
 

@@ -10,19 +10,21 @@
 
 namespace coronet::bound {
 
-/// y = W u + b: pull is A W, push is X W^T.
+/// y = W u + b: pull is A W, push is X W^T. A weight that is not here is read by tiles of its rows,
+/// in their order: of K in a pull, whose chains go on from tile to tile, and of N in a push.
 template <class T>
 class AffineDense final : public Affine<T> {
  public:
   AffineDense(const Dense& op, const Shape& in, PackBudget& budget) : op_(op), in_(in) {
-    const device::WeightView pull{&op.weight, 0, op.out, op.in, false};
-    const device::WeightView push{&op.weight, 0, op.out, op.in, true};
+    bias_.assign(op.bias.begin(), op.bias.end());
+    if (!op.weight.here()) return;
+    const device::WeightView pull{op.weight, 0, op.out, op.in, false};
+    const device::WeightView push{op.weight, 0, op.out, op.in, true};
     using Packed = device::PackedMatrix<T>;
     if (budget.take(Packed::bytes_for(pull) + Packed::bytes_for(push))) {
       pull_ = Packed(pull);
       push_ = Packed(push);
     }
-    bias_.assign(op.bias.begin(), op.bias.end());
   }
 
   Extent reach(const Extent&, int) const override { return Extent::all(in_); }
@@ -36,18 +38,12 @@ class AffineDense final : public Affine<T> {
                       double* bias) const override {
     // Where the weights are off by rounding themselves, a proof counts that as it does a product's.
     if (std::is_same_v<T, double> && op_.precision.roundings > 0) return false;
-    for (int r = 0; r < count; ++r) {
-      if (bias != nullptr) bias[r] += sign[r] * op_.bias[neuron[r]];
-      T* row = u + static_cast<std::size_t>(r) * op_.in;
-      const std::size_t first = static_cast<std::size_t>(neuron[r]) * op_.in;
-      if (!op_.weight.f.empty()) {
-        const float* w = op_.weight.f.data() + first;
-        for (int i = 0; i < op_.in; ++i) row[i] = sign[r] * static_cast<T>(w[i]);
-      } else {
-        const double* w = op_.weight.d.data() + first;
-        for (int i = 0; i < op_.in; ++i) row[i] = sign[r] * static_cast<T>(w[i]);
-      }
-    }
+    for (int r = 0; bias != nullptr && r < count; ++r) bias[r] += sign[r] * op_.bias[neuron[r]];
+    pick_rows(op_.weight, op_.in, {neuron, static_cast<std::size_t>(count)},
+              [&](int r, const auto* w) {
+                T* row = u + static_cast<std::size_t>(r) * op_.in;
+                for (int i = 0; i < op_.in; ++i) row[i] = sign[r] * static_cast<T>(w[i]);
+              });
     return true;
   }
 
@@ -83,11 +79,17 @@ class AffineDense final : public Affine<T> {
                 T* c, int ldc, bool accumulate) const {
     if (!packed.empty()) {
       device::gemm(m, a, lda, packed, c, ldc, accumulate);
-    } else {
-      static thread_local std::vector<T> scratch;
-      device::gemm(m, a, lda, device::WeightView{&op_.weight, 0, op_.out, op_.in, transposed}, c,
-                   ldc, accumulate, scratch);
+      return;
     }
+    static thread_local std::vector<T> scratch;
+    for_each_tile(op_.weight, op_.in, 0, op_.out, [&](const WeightRows& tile) {
+      const device::WeightView view(tile, op_.in, transposed);
+      if (transposed) {
+        device::gemm(m, a, lda, view, c + tile.first, ldc, accumulate, scratch);
+      } else {
+        device::gemm(m, a + tile.first, lda, view, c, ldc, accumulate || tile.first > 0, scratch);
+      }
+    });
   }
 
   void columns(const double* u, double* y, bool absolute, Workers* workers) const {
@@ -96,9 +98,9 @@ class AffineDense final : public Affine<T> {
   }
 
   void column(const double* u, double* y, bool absolute, int first, int last) const {
-    const auto run = [&](const auto* weights) {
-      for (int j = first; j < last; ++j) {
-        const auto* w = weights + static_cast<std::size_t>(j) * op_.in;
+    const auto run = [&](const WeightRows& tile, const auto* weights) {
+      for (int j = tile.first; j < tile.last; ++j) {
+        const auto* w = weights + static_cast<std::size_t>(j - tile.first) * op_.in;
         double sum[8] = {};
         int i = 0;
         for (; i + 8 <= op_.in; i += 8) {
@@ -114,11 +116,9 @@ class AffineDense final : public Affine<T> {
         y[j] = total + (absolute ? hidden(j) : op_.bias[j]);
       }
     };
-    if (!op_.weight.f.empty()) {
-      run(op_.weight.f.data());
-    } else {
-      run(op_.weight.d.data());
-    }
+    for_each_tile(op_.weight, op_.in, first, last, [&](const WeightRows& tile) {
+      tile.visit([&](const auto* weights) { run(tile, weights); });
+    });
   }
 
   const Dense& op_;

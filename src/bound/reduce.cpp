@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <type_traits>
 
 #include "bound/lines.h"
+#include "ops/tiles.h"
 
 namespace coronet::bound {
 
@@ -130,6 +132,7 @@ std::vector<int> places(const std::vector<int>& kept, int size) {
 /// A convolution written out for the elements that remain.
 Sparse written_out(const Conv& op, const std::vector<int>& in, const std::vector<int>& out) {
   const std::vector<int> column = places(in, op.in.size());
+  const Weight numbers = gathered(op.weight);
   const int cin = op.in.channels / op.groups;
   const int cout = op.out.channels / op.groups;
   Sparse s;
@@ -149,7 +152,7 @@ Sparse written_out(const Conv& op, const std::vector<int>& in, const std::vector
         for (int i = 0; i < cin; ++i) {
           if (column[first + i] < 0) continue;
           s.column.push_back(column[first + i]);
-          s.value.push_back(op.weight.at(weight + i));
+          s.value.push_back(numbers.at(weight + i));
         }
       }
     }
@@ -173,16 +176,18 @@ double taps(int out, int in, int kernel, int stride, int pad, int dilation) {
   return count;
 }
 
-template <class T>
-std::vector<T> submatrix(const std::vector<T>& w, int columns, const std::vector<int>& row_kept,
-                         const std::vector<int>& column_kept) {
-  std::vector<T> out;
-  if (w.empty()) return out;
-  out.reserve(row_kept.size() * column_kept.size());
-  for (int r : row_kept) {
-    const T* row = w.data() + static_cast<std::size_t>(r) * columns;
-    for (int c : column_kept) out.push_back(row[c]);
-  }
+Weight submatrix(const Weight& w, int columns, const std::vector<int>& row_kept,
+                 const std::vector<int>& column_kept) {
+  Weight out;
+  const std::size_t size = row_kept.size() * column_kept.size();
+  (w.single() ? out.f.reserve(size) : out.d.reserve(size));
+  pick_rows(w, columns, row_kept, [&](int, const auto* row) {
+    if constexpr (std::is_same_v<decltype(row), const float*>) {
+      for (int c : column_kept) out.f.push_back(row[c]);
+    } else {
+      for (int c : column_kept) out.d.push_back(row[c]);
+    }
+  });
   return out;
 }
 
@@ -221,10 +226,7 @@ Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_element
       Dense d;
       d.in = static_cast<int>(columns.size());
       d.out = static_cast<int>(kept.size());
-      if (weights) {
-        d.weight.f = submatrix(dense->weight.f, dense->in, kept, columns);
-        d.weight.d = submatrix(dense->weight.d, dense->in, kept, columns);
-      }
+      if (weights) d.weight = submatrix(dense->weight, dense->in, kept, columns);
       d.bias = reduced.select(static_cast<int>(v), dense->bias);
       d.precision = select(dense->precision, kept);
       node.op = std::move(d);
@@ -276,6 +278,7 @@ Bounds Reduced::select(const Bounds& bounds) const {
 
 std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bounds) {
   const int last = static_cast<int>(graph.nodes.size()) - 1;
+  if (!weights_here(graph)) return std::nullopt;
   auto kept = elements_kept(graph, bounds, last, all_of(graph.nodes[last]), false);
   if (!smaller(graph, kept)) return std::nullopt;
   Reduced reduced = rewritten(graph, std::move(kept));

@@ -31,7 +31,8 @@ struct Reduced {
 
 /// Without the ReLUs that are never active (upper bound <= 0) and without what only they read,
 /// where dense layers alone read and make them: the reduced graph computes exactly the same
-/// function on the box. Nothing, where less than a tenth of the weights would go.
+/// function on the box. Nothing, where less than a tenth of the weights would go, or they are not
+/// here, where a copy of them has no place either.
 std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bounds);
 
 /// The same for nodes 0 .. last of the graph, of whose last one only the elements `asked`

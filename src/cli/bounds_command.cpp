@@ -13,6 +13,7 @@
 #include "cli/bounds_rows.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/held_network.h"
 #include "cli/launch.h"
 #include "cli/options_cli.h"
 #include "cli/query_files.h"
@@ -73,10 +74,11 @@ int label_of(WrittenNetwork& written, const Box& box) {
 }
 
 /// By this rank and those that bound rows for it.
-bound::FoundBounds bound_by_rows(const Graph& graph, const search::GraphBox& box,
+bound::FoundBounds bound_by_rows(const HeldNetwork& network, const search::GraphBox& box,
                                  const Forms& forms, const Options& options,
                                  comm::Channel* channel) {
-  LedRanks ranks(channel, graph, options);
+  const Graph& graph = network.graph();
+  LedRanks ranks(channel, network, options);
   Workers workers(options.threads);
   const Deadline deadline(options.timeout > 0 ? options.timeout : HUGE_VAL);
   Tracer silent;
@@ -106,7 +108,8 @@ bound::FoundBounds bound_by_rows(const Graph& graph, const search::GraphBox& box
 int lead(const BoundsArguments& arguments, const QueryFiles& files, const Options& options,
          const Mesh& mesh, comm::Channel* channel) {
   WrittenNetwork written(files.networks.front().path);
-  Graph graph = written.model().lower();
+  HeldNetwork network(written.model(), channel, options);
+  const Graph& graph = network.graph();
   const Property property = read_vnnlib(files.property, written.model().signature());
   const int b = choose_box(property, arguments.box);
   check_import(written.model(), graph, options.seed, &property.boxes[b]);
@@ -117,9 +120,9 @@ int lead(const BoundsArguments& arguments, const QueryFiles& files, const Option
   search::GraphBox box = search::make_graph_box(graph, property.boxes[b]);
   for (double& x : box.lower) x = bound::down(x);
   for (double& x : box.upper) x = bound::up(x);
-  const bound::FoundBounds found = mesh.tensor > 1
-                                       ? bound_shared(*channel, mesh, graph, box, forms, options)
-                                       : bound_by_rows(graph, box, forms, options, channel);
+  const bound::FoundBounds found =
+      mesh.tensor > 1 ? bound_shared(*channel, mesh, network.graph(), box, forms, options)
+                      : bound_by_rows(network, box, forms, options, channel);
   note_bounds(found.forms, forms);
   const BoundsReport report{graph, found, std::move(forms.rows), b};
   bool good = say(bounds_table(report));

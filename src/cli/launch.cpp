@@ -75,6 +75,10 @@ std::unique_ptr<comm::Channel> join(const Launch& launch) {
   return channel;
 }
 
+bool whole_weights(const Options& options) {
+  return options.weights == "auto" || options.weights == "replicated";
+}
+
 }  // namespace
 
 comm::Launch launch_of(const Options& options) {
@@ -82,6 +86,12 @@ comm::Launch launch_of(const Options& options) {
       options.ranks == 0 && !options.mesh.empty() ? read_mesh(options.mesh).ranks() : options.ranks;
   const comm::Launch launch =
       comm::launch_of(wanted, [](const char* name) { return std::getenv(name); });
+  if (!whole_weights(options) && options.device.starts_with("cuda")) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--weights {}: CPUs read weights so; use --device cpu, or --weights "
+                            "replicated with --device {}",
+                            options.weights, options.device));
+  }
   return launch;
 }
 
@@ -105,6 +115,12 @@ Mesh mesh_of(const Options& options, const comm::Launch& launch) {
     throw Error(ErrorKind::kBadInput,
                 fmt::format("--mesh {}: neurons are shared on CPUs; use --device cpu, or rows={}",
                             options.mesh, launch.ranks));
+  }
+  if (mesh.tensor > 1 && !whole_weights(options)) {
+    throw Error(
+        ErrorKind::kBadInput,
+        fmt::format("--mesh {}: a rank keeps the weights of its neurons; leave out --weights {}",
+                    options.mesh, options.weights));
   }
   return mesh;
 }

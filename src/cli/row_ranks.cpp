@@ -21,9 +21,10 @@ constexpr const char* kProgram = "coronet " CORONET_VERSION;
 }  // namespace
 
 void serve_network(comm::Channel& channel, const std::string& path, const Options& options) {
-  const Graph graph = Model::read(path).lower();
+  const HeldNetwork network(Model::read(path), &channel, options);
   Workers workers(options.threads);
-  const std::unique_ptr<bound::Accelerator> accelerator = bound::open_accelerator(options, graph);
+  const std::unique_ptr<bound::Accelerator> accelerator =
+      bound::open_accelerator(options, network.graph());
   const Deadline never(HUGE_VAL);  // the leader says with every order how long it may take
   Tracer silent;
   bound::ServerSettings settings;
@@ -33,19 +34,21 @@ void serve_network(comm::Channel& channel, const std::string& path, const Option
     settings.memory_bytes = static_cast<std::uint64_t>(options.memory_gib * 0x1p30);
   }
   settings.accelerator = accelerator.get();
+  settings.weights = network.sharded();
   settings.make = [&](const Graph& of) {
     auto made =
         std::make_shared<search::Prepared>(of, options, workers, never, silent, accelerator.get());
     return std::shared_ptr<bound::Context>(made, &made->context);
   };
   comm::Communicator group(channel);
-  bound::serve_rows(group, graph, settings);
+  bound::serve_rows(group, network.graph(), settings);
 }
 
-LedRanks::LedRanks(comm::Channel* channel, const Graph& graph, const Options& options) {
+LedRanks::LedRanks(comm::Channel* channel, const HeldNetwork& network, const Options& options) {
   if (channel == nullptr) return;
   group_.emplace(*channel);
-  ranks_.emplace(*group_, graph, kProgram, options.threads);
+  ranks_.emplace(*group_, network.graph(), kProgram, options.threads, bound::Ranks::kWorthDealing,
+                 network.sharded());
 }
 
 void LedRanks::end() {

@@ -7,9 +7,9 @@
 
 #include "base/options.h"
 #include "bound/ranks/leader.h"
+#include "cli/held_network.h"
 #include "comm/channel.h"
 #include "comm/communicator.h"
-#include "graph/graph.h"
 #include "spec/rank_report.h"
 
 namespace coronet::cli {
@@ -20,7 +20,7 @@ void serve_network(comm::Channel& channel, const std::string& path, const Option
 /// The leader's side of it; nothing where the channel is null.
 class LedRanks {
  public:
-  LedRanks(comm::Channel* channel, const Graph& graph, const Options& options);
+  LedRanks(comm::Channel* channel, const HeldNetwork& network, const Options& options);
 
   /// null: this rank is alone
   [[nodiscard]] bound::Ranks* get() { return ranks_ ? &*ranks_ : nullptr; }

@@ -11,6 +11,7 @@
 #include "cli/checkpoint_file.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/held_network.h"
 #include "cli/launch.h"
 #include "cli/options_cli.h"
 #include "cli/progress_line.h"
@@ -78,13 +79,14 @@ Result verify_files(const QueryFiles& files, const Options& options, CheckpointF
                     Report& report, Tracer& tracer, comm::Channel* channel) {
   search::Continuation continuation = checkpoint.continuation();
   WrittenNetwork written(files.networks.front().path);
-  const Graph graph = written.model().lower();
+  const HeldNetwork network(written.model(), channel, options);
+  const Graph& graph = network.graph();
   const Property& property = report.keep(read_vnnlib(files.property, written.model().signature()));
   check_names(files.networks, property);
   check_import(written.model(), graph, options.seed,
                property.boxes.empty() ? nullptr : property.boxes.data());
   written.release_if_large(graph);
-  LedRanks ranks(channel, graph, options);
+  LedRanks ranks(channel, network, options);
   const double loaded = elapsed_seconds();
   Result result = search::verify(
       graph, property, [&](const std::vector<double>& x) { return written.enclose(x); }, options,

@@ -1,9 +1,9 @@
 #include "cli/written_network.h"
 
 #include <utility>
-#include <variant>
 
 #include "base/resources.h"
+#include "graph/sharded.h"
 #include "io/crosscheck.h"
 
 namespace coronet::cli {
@@ -13,18 +13,6 @@ namespace {
 constexpr std::size_t kLarge = std::size_t{64} << 20;
 
 }  // namespace
-
-std::size_t weight_bytes(const Graph& graph) {
-  std::size_t bytes = 0;
-  for (const Node& node : graph.nodes) {
-    std::visit(
-        [&](const auto& op) {
-          if constexpr (requires { op.weight; }) bytes += op.weight.bytes();
-        },
-        node.op);
-  }
-  return bytes;
-}
 
 WrittenNetwork::WrittenNetwork(std::string path)
     : path_(std::move(path)), model_(std::make_shared<const Model>(Model::read(path_))) {}

@@ -11,9 +11,6 @@
 
 namespace coronet::cli {
 
-/// Bytes of all weights of the lowered graph.
-std::size_t weight_bytes(const Graph& graph);
-
 class WrittenNetwork {
  public:
   explicit WrittenNetwork(std::string path);

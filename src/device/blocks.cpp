@@ -150,7 +150,7 @@ void PackedBlocks<T>::add(const SparseView& m, int first, int last,
   Block block;
   block.first = first;
   block.segments = segments;
-  block.weights = PackedMatrix<T>(WeightView{&b, 0, k, n, false});
+  block.weights = PackedMatrix<T>(WeightView{b, 0, k, n, false});
   bytes_ += block.weights.bytes();
   blocks_.push_back(std::move(block));
 }

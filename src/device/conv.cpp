@@ -354,7 +354,8 @@ class PackedConv<T>::Runner {
 };
 
 template <class T>
-PackedConv<T>::PackedConv(const Conv& conv) : conv_(&conv) {
+PackedConv<T>::PackedConv(const Conv& conv, const Weight& numbers, Directions directions)
+    : conv_(&conv) {
   const auto forward_axis = [](int kernel, int stride, int dilation, int pad) {
     Axis axis;
     axis.from_step = stride;
@@ -380,7 +381,12 @@ PackedConv<T>::PackedConv(const Conv& conv) : conv_(&conv) {
   };
   const Axis y = forward_axis(conv.kernel_h, conv.stride_h, conv.dilation_h, conv.pad_top);
   const Axis x = forward_axis(conv.kernel_w, conv.stride_w, conv.dilation_w, conv.pad_left);
-  for (int group = 0; group < conv.groups; ++group) add_pass(forward_, y, x, group, false);
+  if (directions != Directions::kPull) {
+    for (int group = 0; group < conv.groups; ++group) {
+      add_pass(forward_, numbers, y, x, group, false);
+    }
+  }
+  if (directions == Directions::kPush) return;
   for (int phase_y = 0; phase_y < conv.stride_h; ++phase_y) {
     for (int phase_x = 0; phase_x < conv.stride_w; ++phase_x) {
       const Axis ay =
@@ -389,14 +395,16 @@ PackedConv<T>::PackedConv(const Conv& conv) : conv_(&conv) {
           adjoint_axis(conv.kernel_w, conv.stride_w, conv.dilation_w, conv.pad_left, phase_x);
       // A phase that no tap reaches stays zero.
       if (ay.tap.empty() || ax.tap.empty()) continue;
-      for (int group = 0; group < conv.groups; ++group) add_pass(adjoint_, ay, ax, group, true);
+      for (int group = 0; group < conv.groups; ++group) {
+        add_pass(adjoint_, numbers, ay, ax, group, true);
+      }
     }
   }
 }
 
 template <class T>
-void PackedConv<T>::add_pass(std::vector<Pass>& passes, const Axis& y, const Axis& x, int group,
-                             bool adjoint) {
+void PackedConv<T>::add_pass(std::vector<Pass>& passes, const Weight& numbers, const Axis& y,
+                             const Axis& x, int group, bool adjoint) {
   const Conv& conv = *conv_;
   const int in = conv.in.channels / conv.groups;
   const int out = conv.out.channels / conv.groups;
@@ -437,7 +445,7 @@ void PackedConv<T>::add_pass(std::vector<Pass>& passes, const Axis& y, const Axi
   };
   Weight b;
   const std::size_t size = index(segments * pass.run, columns, 0);
-  const bool single = !conv.weight.f.empty();
+  const bool single = !numbers.f.empty();
   if (single) {
     b.f.resize(size);
   } else {
@@ -457,16 +465,16 @@ void PackedConv<T>::add_pass(std::vector<Pass>& passes, const Axis& y, const Axi
             const std::size_t source = index(o * conv.kernel_h * conv.kernel_w + tap, in, i);
             const std::size_t target = index(first + f, columns, pixel * to + t);
             if (single) {
-              b.f[target] = conv.weight.f[source];
+              b.f[target] = numbers.f[source];
             } else {
-              b.d[target] = conv.weight.d[source];
+              b.d[target] = numbers.d[source];
             }
           }
         }
       }
     }
   }
-  pass.weights = PackedMatrix<T>(WeightView{&b, 0, segments * pass.run, columns, false});
+  pass.weights = PackedMatrix<T>(WeightView{b, 0, segments * pass.run, columns, false});
   passes.push_back(std::move(pass));
 }
 

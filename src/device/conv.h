@@ -36,12 +36,18 @@ struct Window {
   friend bool operator==(const Window&, const Window&) = default;
 };
 
-/// A convolution with its weights packed for both directions in T.
+/// What a packed convolution is used for.
+enum class Directions { kBoth, kPush, kPull };
+
+/// A convolution with its weights packed in T.
 template <class T>
 class PackedConv {
  public:
   PackedConv() = default;
-  explicit PackedConv(const Conv& conv);
+  /// Refers to the convolution; its weight must be here.
+  explicit PackedConv(const Conv& conv) : PackedConv(conv, conv.weight, Directions::kBoth) {}
+  /// The same where its numbers come from elsewhere: only this call looks at them.
+  PackedConv(const Conv& conv, const Weight& numbers, Directions directions);
   [[nodiscard]] const Conv& conv() const { return *conv_; }
   [[nodiscard]] std::size_t bytes() const;
 
@@ -87,7 +93,8 @@ class PackedConv {
   };
   struct Image;
   class Runner;
-  void add_pass(std::vector<Pass>& passes, const Axis& y, const Axis& x, int group, bool adjoint);
+  void add_pass(std::vector<Pass>& passes, const Weight& numbers, const Axis& y, const Axis& x,
+                int group, bool adjoint);
   static bool pixel_by_pixel(const Pass& pass, int rows, const Image& from, const Image& to);
   static void run(const std::vector<Pass>& passes, int rows, const Image& from, const Image& to,
                   bool load);

@@ -111,7 +111,6 @@ template <class T, class S>
 void pack_from(const S* w, const WeightView& view, int k0, int k, int n0, int n, int panel,
                T* out) {
   const auto ld = static_cast<std::size_t>(view.cols);
-  w += view.offset;
   if (view.transposed) {
     pack_columns(w + static_cast<std::size_t>(n0) * ld + static_cast<std::size_t>(k0), ld, k, n,
                  panel, out);
@@ -209,10 +208,10 @@ const kernels::GemmTable<double>& gemm_table<double>() {
 
 template <class T>
 void pack_panels(const WeightView& view, int k0, int k, int n0, int n, int panel, T* out) {
-  if (view.weight->f.empty()) {
-    pack_from(view.weight->d.data(), view, k0, k, n0, n, panel, out);
+  if (view.f == nullptr) {
+    pack_from(view.d, view, k0, k, n0, n, panel, out);
   } else {
-    pack_from(view.weight->f.data(), view, k0, k, n0, n, panel, out);
+    pack_from(view.f, view, k0, k, n0, n, panel, out);
   }
 }
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/aligned.h"
-#include "ops/weight.h"
+#include "ops/tiles.h"
 
 namespace coronet::kernels {
 template <class T>
@@ -20,14 +20,24 @@ struct GemmTable;
 
 namespace coronet::device {
 
-/// A row-major [rows, cols] weight seen as the B operand: B = W (K = rows, N = cols), or B = W^T (K
-/// = cols, N = rows).
+/// A row-major [rows, cols] weight, or some rows of it, seen as the B operand: B = W (K = rows, N =
+/// cols), or B = W^T (K = cols, N = rows).
 struct WeightView {
-  const Weight* weight = nullptr;
-  std::size_t offset = 0;  ///< first element inside the weight
-  int rows = 0;
-  int cols = 0;
-  bool transposed = false;
+  /// Of a weight that is here, from element `offset` on.
+  WeightView(const Weight& weight, std::size_t offset, int its_rows, int its_cols, bool turned)
+      : f(weight.f.empty() ? nullptr : weight.f.data() + offset),
+        d(weight.f.empty() ? weight.d.data() + offset : nullptr),
+        rows(its_rows),
+        cols(its_cols),
+        transposed(turned) {}
+  WeightView(const WeightRows& tile, int its_cols, bool turned)
+      : f(tile.f), d(tile.d), rows(tile.count()), cols(its_cols), transposed(turned) {}
+
+  const float* f;  ///< row 0, one of the two
+  const double* d;
+  int rows;
+  int cols;
+  bool transposed;
 
   [[nodiscard]] int k() const { return transposed ? cols : rows; }
   [[nodiscard]] int n() const { return transposed ? rows : cols; }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "ops/tiles.h"
 
 namespace coronet {
 namespace {
@@ -33,15 +34,19 @@ struct Apply {
   Values operator()(const Dense& op) const {
     const Values& u = in(0);
     Values y = op.bias;
-    std::size_t w = 0;
-    for (double& sum : y) {
-      for (const double x : u) sum += op.weight.at(w++) * x;
-    }
+    for_each_tile(op.weight, op.in, 0, op.out, [&](const WeightRows& tile) {
+      tile.visit([&](const auto* w) {
+        for (int i = tile.first; i < tile.last; ++i) {
+          for (const double x : u) y[static_cast<std::size_t>(i)] += *w++ * x;
+        }
+      });
+    });
     return y;
   }
 
   Values operator()(const Conv& op) const {
     const Values& u = in(0);
+    const Weight weight = gathered(op.weight);
     Values y(static_cast<std::size_t>(op.out.size()));
     const int each = op.in.channels / op.groups;
     const int out_each = op.out.channels / op.groups;
@@ -61,7 +66,7 @@ struct Apply {
               const auto from = static_cast<std::size_t>((iy * op.in.width + ix) * op.in.channels +
                                                          o / out_each * each);
               for (std::size_t c = 0; c < static_cast<std::size_t>(each); ++c) {
-                sum += op.weight.at(w + c) * u[from + c];
+                sum += weight.at(w + c) * u[from + c];
               }
             }
           }

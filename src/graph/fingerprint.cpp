@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "base/hash.h"
+#include "ops/tiles.h"
 
 namespace coronet {
 
@@ -13,8 +14,15 @@ void add(Hash& hash, const Shape& shape) {
 }
 
 void add(Hash& hash, const Weight& weight) {
-  hash.add(weight.f);
-  hash.add(weight.d);
+  const std::uint64_t size = weight.size();
+  const std::uint64_t none = 0;
+  // Of the two lists, float32 and float64, one is empty.
+  if (!weight.single()) hash.add(none);
+  hash.add(size);
+  for_each_piece(weight, [&](const auto* numbers, std::size_t count) {
+    hash.add(numbers, count * sizeof(*numbers));
+  });
+  if (weight.single()) hash.add(none);
 }
 
 void add(Hash& hash, const Precision& precision) {
@@ -71,6 +79,7 @@ struct Parts {
 }  // namespace
 
 std::uint64_t fingerprint(const Graph& graph) {
+  if (graph.fingerprint != 0) return graph.fingerprint;
   Hash hash;
   for (const Node& node : graph.nodes) {
     hash.add(std::uint64_t{node.op.index()});

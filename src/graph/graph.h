@@ -1,7 +1,9 @@
 // The lowered network: immutable after import, in topological order.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "ops/operators.h"
@@ -24,8 +26,30 @@ struct Graph {
   std::vector<int>
       output_order;  ///< [outputs]: output element i of the graph is Y_{output_order[i]}
 
+  /// What fingerprint() gives, where somebody has read all numbers and then given them up; else 0.
+  std::uint64_t fingerprint = 0;
+
   [[nodiscard]] int inputs() const { return nodes.front().shape.size(); }
   [[nodiscard]] int outputs() const { return nodes.back().shape.size(); }
 };
+
+/// Calls fn(weight) for the weights of all dense nodes and convolutions.
+template <class AnyGraph, class Fn>
+void for_each_weight(AnyGraph& graph, const Fn& fn) {
+  for (auto& node : graph.nodes) {
+    std::visit(
+        [&](auto& op) {
+          if constexpr (requires { op.weight; }) fn(op.weight);
+        },
+        node.op);
+  }
+}
+
+/// Are all weights here, in memory?
+inline bool weights_here(const Graph& graph) {
+  bool here = true;
+  for_each_weight(graph, [&](const Weight& weight) { here = here && weight.here(); });
+  return here;
+}
 
 }  // namespace coronet

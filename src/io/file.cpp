@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -213,6 +214,32 @@ std::size_t OpenFile::read(char* to, std::size_t count) {
     if (got < 0) fail(path_, "cannot be read: " + reason(errno));
     return static_cast<std::size_t>(got);
   }
+}
+
+MappedFile::MappedFile(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0) fail(path, "cannot be opened: " + reason(errno));
+  struct stat status {};
+  if (::fstat(file.number(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    fail(path, "is not a regular file");
+  }
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* const at = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number(), 0);
+  if (at == MAP_FAILED) fail(path, "cannot be mapped: " + reason(errno));
+  data_ = static_cast<const char*>(at);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+void MappedFile::forget(const void* from, std::size_t count) const {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = static_cast<std::size_t>(static_cast<const char*>(from) - data_);
+  const std::size_t begin = (first + page - 1) / page * page;
+  const std::size_t end = first + count == size_ ? size_ : (first + count) / page * page;
+  if (begin < end) ::madvise(const_cast<char*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
 void write_file(const std::string& path,

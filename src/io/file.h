@@ -1,6 +1,7 @@
 // Whole files, gzip or not.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -29,6 +30,27 @@ class OpenFile {
   std::string path_;
   int number_ = -1;
   std::uint64_t size_ = 0;
+};
+
+/// A file's bytes where they are read, page by page. They are the file's: whoever shortens it takes
+/// them away (a file that another one takes the place of stays as it was).
+class MappedFile {
+ public:
+  /// Throws Error(kBadInput) where it cannot be mapped or is no regular file.
+  explicit MappedFile(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  [[nodiscard]] const char* data() const { return data_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  /// [from, from + count) of its bytes need not stay in this process's memory: pages wholly inside
+  /// leave it, and come again when they are read.
+  void forget(const void* from, std::size_t count) const;
+
+ private:
+  const char* data_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 /// Writes a file piece by piece: to a temporary one beside `path`, which is renamed over `path`

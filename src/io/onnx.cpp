@@ -1,9 +1,12 @@
 #include "io/onnx.h"
 
 #include <filesystem>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/error.h"
+#include "graph/sharded.h"
 #include "io/file.h"
 #include "io/onnx/lower.h"
 #include "io/onnx/written.h"
@@ -11,7 +14,8 @@
 namespace coronet {
 
 struct Model::Impl {
-  Impl(const std::string& bytes, const std::string* folder) : written(bytes, folder) {
+  Impl(const std::string& bytes, const std::string* folder, importer::Placed placed = {})
+      : written(bytes, folder, std::move(placed)) {
     const std::vector<importer::Value>& values = written.values();
     const importer::Tensor& in = values[static_cast<std::size_t>(written.input())].tensor;
     const importer::Tensor& out = values[static_cast<std::size_t>(written.output())].tensor;
@@ -24,6 +28,23 @@ struct Model::Impl {
   Signature signature;
 };
 
+namespace {
+
+/// A model in a file, whose large numbers stay there.
+std::string read_model(const std::string& path, importer::Placed& placed) {
+  std::error_code none;
+  if (std::filesystem::is_regular_file(path, none) &&
+      std::filesystem::file_size(path, none) >= importer::kPlacedBytes && !none) {
+    const auto file = std::make_shared<const MappedFile>(path);
+    if (!std::string_view(file->data(), file->size()).starts_with("\x1f\x8b")) {
+      return importer::without_large_data(file, placed);
+    }
+  }
+  return read_file(path);
+}
+
+}  // namespace
+
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
@@ -32,7 +53,9 @@ Model& Model::operator=(Model&&) noexcept = default;
 Model Model::read(const std::string& path) {
   try {
     const std::string folder = std::filesystem::path(path).parent_path().string();
-    return Model(std::make_unique<Impl>(read_file(path), &folder));
+    importer::Placed placed;
+    const std::string bytes = read_model(path, placed);
+    return Model(std::make_unique<Impl>(bytes, &folder, std::move(placed)));
   } catch (const Error& error) {
     const std::string what = error.what();
     if (what.find(path) != std::string::npos) throw;
@@ -75,7 +98,11 @@ std::vector<Interval> Model::enclose(std::span<const double> x) const {
   return impl_->written.enclose(x);
 }
 
-Graph Model::lower() const { return importer::lower(impl_->written); }
+Graph Model::lower(Numbers numbers) const {
+  Graph graph = importer::lower(impl_->written);
+  if (numbers == Numbers::kHere) gather_weights(graph);
+  return graph;
+}
 
 std::vector<std::string> supported_operators() {
   std::vector<std::string> names;

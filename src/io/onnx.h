@@ -47,10 +47,11 @@ class Model {
   [[nodiscard]] std::vector<Interval> enclose(std::span<const double> x) const;
 
   /// Lowers into the engine's graph. Throws Error(kUnsupported) naming EVERY offending node, its
-  /// operator, shape and reason. Large float32 weights should not be held twice for long: the
-  /// memory of a whole run on a 214 MB model must stay under 600 MB, so the Model keeps its raw
-  /// bytes once and the Graph its own copy once, nothing else.
-  [[nodiscard]] Graph lower() const;
+  /// operator, shape and reason. Large weights are read from their file, whose pages need not stay
+  /// in memory: the Graph has the only copy. With kInFile it has none of those that folding leaves
+  /// as they are: they come from the file whenever they are read.
+  enum class Numbers { kHere, kInFile };
+  [[nodiscard]] Graph lower(Numbers numbers = Numbers::kHere) const;
 
  private:
   struct Impl;

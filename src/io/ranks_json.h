@@ -8,8 +8,8 @@
 
 namespace coronet {
 
-/// An array, rank 0 first: "host", "threads", "rows", "busy_seconds", "peak_bytes"; with a
-/// GPU "device_bytes" too.
+/// An array, rank 0 first: "host", "threads", "rows", "busy_seconds", "peak_bytes",
+/// "weight_bytes", "fetched_bytes", "waited_seconds"; with a GPU "device_bytes" too.
 inline nlohmann::ordered_json ranks_json(const std::vector<RankReport>& ranks) {
   auto out = nlohmann::ordered_json::array();
   for (const RankReport& r : ranks) {
@@ -17,7 +17,10 @@ inline nlohmann::ordered_json ranks_json(const std::vector<RankReport>& ranks) {
                    {"threads", r.threads},
                    {"rows", r.rows},
                    {"busy_seconds", r.seconds},
-                   {"peak_bytes", r.peak_bytes}});
+                   {"peak_bytes", r.peak_bytes},
+                   {"weight_bytes", r.weight_bytes},
+                   {"fetched_bytes", r.fetched_bytes},
+                   {"waited_seconds", r.waited}});
     if (r.device_bytes > 0) out.back()["device_bytes"] = r.device_bytes;
   }
   return out;

@@ -43,7 +43,8 @@ bool revise(const double* a, int n, double b, double hidden, int roundings, doub
 Contractor::Contractor(const bound::Network<double>& net) : net_(net), rows_(net.nodes()) {
   for (int v = 1; v < net.nodes(); ++v) {
     const auto* dense = std::get_if<Dense>(&net.graph().nodes[v].op);
-    if (dense == nullptr) continue;
+    // A weight that is not here has no place for a copy of it either: the box stays wider there.
+    if (dense == nullptr || !dense->weight.here()) continue;
     rows_[v].resize(dense->weight.size());
     for (std::size_t i = 0; i < rows_[v].size(); ++i) rows_[v][i] = dense->weight.at(i);
     useful_ |= net.inputs(v)[0] == 0;

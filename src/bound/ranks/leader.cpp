@@ -128,6 +128,8 @@ class DealtRows final : public RowBounder {
       RankReport& its = ranks_.work_[letter.from];
       its.peak_bytes = std::max(its.peak_bytes, question.peak_bytes);
       its.device_bytes = std::max(its.device_bytes, question.device_bytes);
+      its.fetched_bytes = std::max(its.fetched_bytes, question.fetched_bytes);
+      its.waited = std::max(its.waited, question.waited);
       if (question.last > question.first) {
         copy_rows(get_rows(reader), question.first, question.last, rows, result);
         its.rows += question.last - question.first;
@@ -147,13 +149,14 @@ class DealtRows final : public RowBounder {
 };
 
 Ranks::Ranks(comm::Communicator& group, const Graph& graph, const std::string& program, int workers,
-             double worth_dealing)
-    : group_(group), worth_dealing_(worth_dealing) {
+             double worth_dealing, const ShardedWeights* weights)
+    : group_(group), worth_dealing_(worth_dealing), weights_(weights) {
   for (RankIdentity& who : meet(group, graph, program, workers)) {
     RankReport& report = work_.emplace_back();
     report.host = std::move(who.host);
     report.threads = who.workers;
     report.peak_bytes = who.peak_bytes;
+    report.weight_bytes = who.weight_bytes;
   }
 }
 
@@ -188,6 +191,10 @@ void Ranks::end() { (void)group_.broadcast(order(RankOrder::kEnd).take(), 0); }
 const std::vector<RankReport>& Ranks::reports() {
   work_[0].peak_bytes = peak_resident_bytes();
   work_[0].device_bytes = peak_bytes(accelerator_);
+  if (weights_ != nullptr) {
+    work_[0].fetched_bytes = weights_->fetched();
+    work_[0].waited = weights_->waited();
+  }
   return work_;
 }
 

@@ -10,6 +10,7 @@
 #include "bound/ranks/protocol.h"
 #include "comm/communicator.h"
 #include "comm/packet.h"
+#include "graph/sharded.h"
 #include "spec/rank_report.h"
 
 namespace coronet::bound {
@@ -21,9 +22,10 @@ class Ranks {
   /// From so many products on, rows are worth dealing: about 10 ms of one core.
   static constexpr double kWorthDealing = 2e8;
 
-  /// Meets the others (protocol.h). Refers to the group.
+  /// Meets the others (protocol.h). Refers to the group and to the weights: null where each rank
+  /// has all of them.
   Ranks(comm::Communicator& group, const Graph& graph, const std::string& program, int workers,
-        double worth_dealing = kWorthDealing);
+        double worth_dealing = kWorthDealing, const ShardedWeights* weights = nullptr);
 
   /// Bounds rows of the graph as it was read, as one rank does, bit for bit, on all ranks; the
   /// context is this rank's, its device of the accelerator (null: none). Refers to all.
@@ -46,6 +48,7 @@ class Ranks {
   comm::Communicator& group_;
   const Accelerator* accelerator_ = nullptr;
   double worth_dealing_;
+  const ShardedWeights* weights_;
   std::vector<RankReport> work_;
   int graphs_ = 0;             // made so far
   std::vector<int> released_;  // numbers that the others need not keep

@@ -8,6 +8,7 @@
 #include "base/resources.h"
 #include "comm/packet.h"
 #include "graph/fingerprint.h"
+#include "graph/sharded.h"
 
 namespace coronet::bound {
 
@@ -29,6 +30,7 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
   writer.put(workers);
   writer.put(host_name());
   writer.put(peak_resident_bytes());
+  writer.put(std::uint64_t{weight_bytes_here(graph)});
   std::vector<RankIdentity> all;
   std::string leaders_program;
   std::uint64_t leaders_graph = 0;
@@ -40,6 +42,7 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
     reader.get(who.workers);
     reader.get(who.host);
     reader.get(who.peak_bytes);
+    reader.get(who.weight_bytes);
     if (all.size() == 1) {
       leaders_program = its_program;
       leaders_graph = its_graph;

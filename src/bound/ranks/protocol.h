@@ -36,13 +36,16 @@ struct RankQuestion {
   double seconds = 0;            ///< that these took
   std::uint64_t peak_bytes = 0;  ///< of its rank so far, as RankReport has them
   std::uint64_t device_bytes = 0;
+  std::uint64_t fetched_bytes = 0;
+  double waited = 0;
 };
 
 /// Who a rank is.
 struct RankIdentity {
   int workers = 0;
   std::string host;
-  std::uint64_t peak_bytes = 0;  ///< of its process so far
+  std::uint64_t peak_bytes = 0;    ///< of its process so far
+  std::uint64_t weight_bytes = 0;  ///< at rest
 };
 
 /// Tells every rank who all are. Throws Error(kBadInput) on each, naming the first that differs

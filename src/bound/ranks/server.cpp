@@ -93,6 +93,10 @@ class Server {
       require_resident_at_most(settings_.memory_bytes);
       question.peak_bytes = peak_resident_bytes();
       question.device_bytes = peak_bytes(settings_.accelerator);
+      if (settings_.weights != nullptr) {
+        question.fetched_bytes = settings_.weights->fetched();
+        question.waited = settings_.weights->waited();
+      }
       comm::Writer writer;
       writer.put(question);
       if (question.last > question.first) put_rows(writer, found);

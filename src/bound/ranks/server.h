@@ -10,6 +10,7 @@
 #include "bound/context.h"
 #include "comm/communicator.h"
 #include "graph/graph.h"
+#include "graph/sharded.h"
 
 namespace coronet::bound {
 
@@ -19,6 +20,7 @@ struct ServerSettings {
   /// More than this in memory fails the run with kOutOfMemory.
   std::uint64_t memory_bytes = ~std::uint64_t{0};
   const Accelerator* accelerator = nullptr;  ///< that the contexts' devices are of
+  const ShardedWeights* weights = nullptr;   ///< where it shares them
   /// A context for a graph, which outlives it.
   std::function<std::shared_ptr<Context>(const Graph&)> make;
 };

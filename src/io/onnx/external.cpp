@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
 
 #include "base/error.h"
 
@@ -54,7 +57,10 @@ Place place_of(const onnx::TensorProto& tensor) {
   return place;
 }
 
-void read(onnx::TensorProto& tensor, const fs::path& folder) {
+using Files = std::map<fs::path, std::shared_ptr<const MappedFile>>;
+
+/// Nothing, where the numbers are in the message now.
+std::optional<PlacedData> read(onnx::TensorProto& tensor, const fs::path& folder, Files& files) {
   Place place = place_of(tensor);
   const fs::path path = folder / place.location;
   std::error_code error;
@@ -66,28 +72,42 @@ void read(onnx::TensorProto& tensor, const fs::path& folder) {
     bad(tensor, fmt::format("{} bytes from {} on are wanted, but {} has {}", place.length,
                             place.offset, path.string(), size));
   }
-  std::string bytes(static_cast<std::size_t>(place.length), '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(place.offset);
-  file.read(bytes.data(), place.length);
-  if (!file) bad(tensor, path.string() + " cannot be read");
   // The file has the numbers; any that stand in the message as well are not its.
   tensor.clear_float_data();
   tensor.clear_double_data();
   tensor.clear_int32_data();
   tensor.clear_int64_data();
-  tensor.set_raw_data(std::move(bytes));
+  tensor.clear_raw_data();
   tensor.clear_external_data();
   tensor.clear_data_location();
+  const auto length = static_cast<std::size_t>(place.length);
+  const bool floats = tensor.data_type() == onnx::TensorProto::FLOAT ||
+                      tensor.data_type() == onnx::TensorProto::DOUBLE;
+  if (floats && length >= kPlacedBytes) {
+    std::shared_ptr<const MappedFile>& file = files[path];
+    if (file == nullptr) file = std::make_shared<const MappedFile>(path);
+    return PlacedData{file, file->data() + place.offset, length};
+  }
+  std::string bytes(length, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(place.offset);
+  file.read(bytes.data(), place.length);
+  if (!file) bad(tensor, path.string() + " cannot be read");
+  tensor.set_raw_data(std::move(bytes));
+  return std::nullopt;
 }
 
 }  // namespace
 
-void read_external(onnx::ModelProto& model, const std::string& folder) {
+void read_external(onnx::ModelProto& model, const std::string& folder, Placed& placed) {
+  Files files;
+  int number = 0;
   for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
     if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
-      read(tensor, folder.empty() ? fs::path(".") : fs::path(folder));
+      auto data = read(tensor, folder.empty() ? fs::path(".") : fs::path(folder), files);
+      if (data) placed[number] = std::move(*data);
     }
+    ++number;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "io/onnx/exactness.h"
 #include "io/onnx/fold.h"
+#include "ops/tiles.h"
 
 namespace coronet::importer {
 namespace {
@@ -18,6 +19,7 @@ bool no_shift(const Scale& s) {
 /// weight[i] *= factor(i), in double.
 template <typename Factor>
 void multiply(Weight& weight, Exactness& exact, Factor factor) {
+  if (!weight.here()) weight = gathered(weight);
   std::vector<double> product(weight.size());
   for (std::size_t i = 0; i < product.size(); ++i) {
     product[i] = exact.times(weight.at(i), factor(i));
@@ -69,6 +71,7 @@ void scale_columns(Op& op, std::size_t columns, const Scale& s, First first) {
   for (std::size_t r = 0; r < sizes.size(); ++r) sizes[r] = size_of_terms(op.bias, op.precision, r);
   if (!no_shift(s)) {
     Exactness exact;
+    if (!op.weight.here()) op.weight = gathered(op.weight);
     for (std::size_t i = 0; i < op.weight.size(); ++i) {
       const double w = op.weight.at(i);
       const std::size_t k = channel(i);

@@ -3,6 +3,7 @@
 
 #include "io/onnx/exactness.h"
 #include "io/onnx/fold.h"
+#include "ops/tiles.h"
 
 namespace coronet::importer {
 namespace {
@@ -142,6 +143,7 @@ int step(Graph& graph, int s) {
       order.push_back(graph.input_order[static_cast<std::size_t>(i)]);
     graph.input_order = std::move(order);
   } else if (auto* dense = std::get_if<Dense>(&before.op)) {
+    if (!dense->weight.here()) dense->weight = gathered(dense->weight);
     permute(dense->weight.f, index, static_cast<std::size_t>(dense->in));
     permute(dense->weight.d, index, static_cast<std::size_t>(dense->in));
     permute(dense->bias, index, 1);

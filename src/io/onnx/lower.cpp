@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "io/onnx/fold.h"
 #include "io/onnx/lowering.h"
+#include "ops/tiles.h"
 
 namespace coronet::importer {
 namespace {
@@ -18,7 +19,13 @@ bool finite(const std::vector<T>& values) {
   return std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); });
 }
 
-bool finite(const Weight& weight) { return finite(weight.f) && finite(weight.d); }
+bool finite(const Weight& weight) {
+  bool all = true;
+  for_each_piece(weight, [&](const auto* numbers, std::size_t count) {
+    all = all && std::all_of(numbers, numbers + count, [](auto v) { return std::isfinite(v); });
+  });
+  return all;
+}
 
 struct FiniteNumbers {
   bool operator()(const Dense& op) const { return finite(op.weight) && finite(op.bias); }

@@ -4,50 +4,11 @@
 #include "io/onnx/exactness.h"
 #include "io/onnx/lower_ops.h"
 #include "io/onnx/ops.h"
+#include "io/onnx/tensor_rows.h"
 #include "io/onnx/window.h"
 
 namespace coronet::importer {
 namespace {
-
-/// A constant matrix inside a tensor: element (k, n) stands at k * k_stride + n * n_stride.
-struct Matrix {
-  const Tensor* tensor;
-  std::int64_t k, n;
-  std::int64_t k_stride, n_stride;
-};
-
-/// out[n][column[k]] = w(k, n), in blocks of n where the numbers of one n are apart, so that
-/// neither side misses the cache each time.
-template <typename T>
-void transpose_into(std::vector<T>& out, const Matrix& w, const std::vector<std::int32_t>* column) {
-  const std::int64_t block = w.k_stride == 1 ? 1 : 16;
-  out.resize(static_cast<std::size_t>(w.k * w.n));
-  for (std::int64_t begin = 0; begin < w.n; begin += block) {
-    const std::int64_t end = std::min(begin + block, w.n);
-    for (std::int64_t k = 0; k < w.k; ++k) {
-      const std::int64_t to = column ? (*column)[static_cast<std::size_t>(k)] : k;
-      for (std::int64_t n = begin; n < end; ++n) {
-        const std::int64_t from = k * w.k_stride + n * w.n_stride;
-        T& number = out[static_cast<std::size_t>(n * w.k + to)];
-        if constexpr (std::is_same_v<T, float>) {
-          number = w.tensor->single_at(from);
-        } else {
-          number = w.tensor->at(from);
-        }
-      }
-    }
-  }
-}
-
-Weight weight_of(const Matrix& w, const std::vector<std::int32_t>* column) {
-  Weight weight;
-  if (w.tensor->single()) {
-    transpose_into(weight.f, w, column);
-  } else {
-    transpose_into(weight.d, w, column);
-  }
-  return weight;
-}
 
 /// y[t, n] = sum over k of x[t, k] w(k, n); x read in row-major order, y shaped as `out`.
 View times(Lowering& lowering, const View& x, const Matrix& w, Dims out, const std::string& name) {
@@ -187,24 +148,12 @@ std::vector<View> lower_conv(Lowering& lowering, const LowerNode& node) {
   conv.groups = static_cast<int>(node.op->integer("group", 1));
   // [out][in][h][w] -> [out][h][w][in]
   const std::int64_t taps = w.kernel[0] * w.kernel[1];
-  const auto size = static_cast<std::size_t>(weight.size());
-  if (weight.single()) {
-    conv.weight.f.reserve(size);
-  } else {
-    conv.weight.d.reserve(size);
+  const std::int64_t width = wd[1] * taps;
+  std::vector<std::int32_t> column(static_cast<std::size_t>(width));
+  for (std::int64_t k = 0; k < width; ++k) {
+    column[static_cast<std::size_t>(k)] = static_cast<std::int32_t>(k % taps * wd[1] + k / taps);
   }
-  for (std::int64_t o = 0; o < wd[0]; ++o) {
-    for (std::int64_t t = 0; t < taps; ++t) {
-      for (std::int64_t c = 0; c < wd[1]; ++c) {
-        const std::int64_t from = (o * wd[1] + c) * taps + t;
-        if (weight.single()) {
-          conv.weight.f.push_back(weight.single_at(from));
-        } else {
-          conv.weight.d.push_back(weight.at(from));
-        }
-      }
-    }
-  }
+  conv.weight = weight_of({&weight, width, wd[0], 1, width}, &column);
   const Tensor* bias = optional_arg(node.in, 2);
   conv.bias = bias ? bias->values() : std::vector<double>(static_cast<std::size_t>(wd[0]), 0);
   const int from = lowering.in_order(*node.views[0], image_order(dims), conv.in, *node.name);

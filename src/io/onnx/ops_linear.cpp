@@ -22,13 +22,24 @@ void multiply(const Tensor& a, std::int64_t at, const Tensor& b, std::int64_t bt
       c[m * p.n + n] += left[static_cast<std::size_t>(m * p.k + k)] * w;
   };
   // Either way each sum runs over k upwards; what differs is how the weight is walked through.
+  // A weight in a file is forgotten piece by piece.
+  std::int64_t read = 0;
+  const auto line_ends = [&](std::int64_t step, std::int64_t line, std::int64_t length) {
+    read += length;
+    if (read < Tensor::kRead / 8) return;
+    const std::int64_t lines = read / length;
+    b.forget(bt + (line + 1 - lines) * step, (lines - 1) * step + length);
+    read = 0;
+  };
   if (bk == 1) {
     for (std::int64_t n = 0; n < p.n; ++n) {
       for (std::int64_t k = 0; k < p.k; ++k) add(k, n);
+      line_ends(bn, n, p.k);
     }
   } else {
     for (std::int64_t k = 0; k < p.k; ++k) {
       for (std::int64_t n = 0; n < p.n; ++n) add(k, n);
+      line_ends(bk, k, p.n);
     }
   }
 }

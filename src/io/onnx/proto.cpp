@@ -45,8 +45,13 @@ Tensor integers(const onnx::TensorProto& proto, Dims dims, ElementType type) {
 }
 
 template <typename Field>
-Tensor borrow(const onnx::TensorProto& proto, Dims dims, ElementType type, const Field& field) {
+Tensor borrow(const onnx::TensorProto& proto, Dims dims, ElementType type, const Field& field,
+              const PlacedData* placed) {
   const auto count = static_cast<std::size_t>(element_count(dims));
+  if (placed != nullptr) {
+    check_size(proto.name(), dims, count * sizeof(*field.data()), placed->size);
+    return Tensor::mapped(type, std::move(dims), placed->file, placed->data);
+  }
   if (raw(proto, static_cast<std::size_t>(field.size()))) {
     check_size(proto.name(), dims, count * sizeof(*field.data()), proto.raw_data().size());
     return Tensor::borrowed(type, std::move(dims), proto.raw_data().data());
@@ -59,7 +64,7 @@ Tensor borrow(const onnx::TensorProto& proto, Dims dims, ElementType type, const
 
 }  // namespace
 
-Tensor tensor_of(const onnx::TensorProto& proto) {
+Tensor tensor_of(const onnx::TensorProto& proto, const PlacedData* placed) {
   Dims dims(proto.dims().begin(), proto.dims().end());
   if (proto.data_location() == onnx::TensorProto::EXTERNAL || proto.external_data_size() > 0) {
     throw Error(
@@ -74,11 +79,11 @@ Tensor tensor_of(const onnx::TensorProto& proto) {
   }
   switch (proto.data_type()) {
     case onnx::TensorProto::FLOAT:
-      return borrow(proto, std::move(dims), ElementType::kFloat32, proto.float_data());
+      return borrow(proto, std::move(dims), ElementType::kFloat32, proto.float_data(), placed);
     case onnx::TensorProto::DOUBLE:
-      return borrow(proto, std::move(dims), ElementType::kFloat64, proto.double_data());
+      return borrow(proto, std::move(dims), ElementType::kFloat64, proto.double_data(), placed);
     case onnx::TensorProto::INT64:
-      return borrow(proto, std::move(dims), ElementType::kInt64, proto.int64_data());
+      return borrow(proto, std::move(dims), ElementType::kInt64, proto.int64_data(), nullptr);
     case onnx::TensorProto::INT32:
       return integers<std::int32_t>(proto, std::move(dims), ElementType::kInt32);
     case onnx::TensorProto::BOOL:

@@ -174,6 +174,20 @@ Tensor Tensor::borrowed(ElementType type, Dims dims, const void* data) {
   return t;
 }
 
+Tensor Tensor::mapped(ElementType type, Dims dims, std::shared_ptr<const MappedFile> file,
+                      const void* data) {
+  Tensor t = borrowed(type, std::move(dims), data);
+  t.file_ = file.get();
+  t.owner_ = std::move(file);
+  return t;
+}
+
+void Tensor::forget(std::int64_t first, std::int64_t count) const {
+  if (file_ == nullptr) return;
+  file_->forget(data_ + static_cast<std::size_t>(first) * width(),
+                static_cast<std::size_t>(count) * width());
+}
+
 double Tensor::at(std::int64_t i) const {
   switch (storage_) {
     case Storage::kFloat32:
@@ -239,11 +253,13 @@ Tensor Tensor::strided(const Dims& out, const Dims& strides, std::int64_t offset
                  }
                });
   result.data_ = owned.get();
+  result.file_ = nullptr;
   result.owner_ = std::move(owned);
   return result;
 }
 
 Tensor::Writer::Writer(const Tensor& like, Dims dims, double fill) : tensor_(like) {
+  tensor_.file_ = nullptr;
   tensor_.dims_ = std::move(dims);
   tensor_.size_ = element_count(tensor_.dims_);
   const std::size_t w = tensor_.width();

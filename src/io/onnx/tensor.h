@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/interval.h"
+#include "io/file.h"
 
 namespace coronet::importer {
 
@@ -66,6 +67,18 @@ class Tensor {
   /// Little-endian numbers that outlive the tensor and need not be aligned; `type` is float32,
   /// float64 or int64.
   static Tensor borrowed(ElementType type, Dims dims, const void* data);
+  /// The same inside a file, which the tensor keeps.
+  static Tensor mapped(ElementType type, Dims dims, std::shared_ptr<const MappedFile> file,
+                       const void* data);
+
+  /// Do the numbers live as long as a copy of this does?
+  [[nodiscard]] bool lasting() const { return owner_ != nullptr; }
+  [[nodiscard]] bool in_file() const { return file_ != nullptr; }
+  /// Elements [first, first + count) have been read: if they are in a file, memory need not hold
+  /// them.
+  void forget(std::int64_t first, std::int64_t count) const;
+  /// So many bytes of a file may be read before they are forgotten.
+  static constexpr std::int64_t kRead = std::int64_t{1} << 22;
 
   [[nodiscard]] ElementType type() const { return type_; }
   [[nodiscard]] const Dims& dims() const { return dims_; }
@@ -128,6 +141,7 @@ class Tensor {
   std::int64_t size_ = 0;
   std::shared_ptr<const void> owner_;
   const unsigned char* data_ = nullptr;
+  const MappedFile* file_ = nullptr;  // that data_ lies in; owner_ keeps it
 };
 
 class Tensor::Writer {

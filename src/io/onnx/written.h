@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/onnx/op.h"
+#include "io/onnx/placed.h"
 #include "io/onnx/proto.h"
 
 namespace coronet::importer {
@@ -37,8 +38,10 @@ struct WrittenNode {
 /// what is merely not imported is noted in `problem` and `problems`.
 class Written {
  public:
-  /// `folder`: where external data lies; null: nowhere, then it is not imported.
-  explicit Written(const std::string& bytes, const std::string* folder = nullptr);
+  /// `folder`: where external data lies; null: nowhere, then it is not imported. `placed`: the
+  /// numbers that `bytes` lacks.
+  explicit Written(const std::string& bytes, const std::string* folder = nullptr,
+                   Placed placed = {});
   Written(const Written&) = delete;
   Written& operator=(const Written&) = delete;
 
@@ -71,7 +74,7 @@ class Written {
  private:
   int value_of(const std::string& name);
   void read_opset();
-  void read_inputs();
+  void read_inputs(const Placed& placed);
   void read_nodes();
   void read_outputs();
   void sort_nodes();

@@ -51,14 +51,14 @@ Dims declared_dims(const onnx::ValueInfoProto& info) {
 
 }  // namespace
 
-Written::Written(const std::string& bytes, const std::string* folder) {
+Written::Written(const std::string& bytes, const std::string* folder, Placed placed) {
   parse(bytes, proto_);
-  if (folder != nullptr) read_external(proto_, *folder);
+  if (folder != nullptr) read_external(proto_, *folder, placed);
   for (const onnx::ValueInfoProto& info : proto_.graph().value_info())
     declared_[info.name()] = &info;
   for (const onnx::ValueInfoProto& info : proto_.graph().output()) declared_[info.name()] = &info;
   read_opset();
-  read_inputs();
+  read_inputs(placed);
   read_nodes();
   sort_nodes();
   read_outputs();
@@ -91,10 +91,12 @@ void Written::read_opset() {
   if (!found) bad("no opset of ONNX's own domain is imported");
 }
 
-void Written::read_inputs() {
+void Written::read_inputs(const Placed& placed) {
   const onnx::GraphProto& graph = proto_.graph();
   std::int64_t elements = 0;
+  int number = 0;
   for (const onnx::TensorProto& initializer : graph.initializer()) {
+    const auto data = placed.find(number++);
     const int id = value_of(initializer.name());
     if (id < 0) bad("an initializer has no name");
     Value& value = values_[static_cast<std::size_t>(id)];
@@ -102,7 +104,7 @@ void Written::read_inputs() {
       bad(fmt::format("two initializers are called '{}'", initializer.name()));
     }
     try {
-      value.tensor = tensor_of(initializer);
+      value.tensor = tensor_of(initializer, data == placed.end() ? nullptr : &data->second);
       value.shaped = true;
       elements += value.tensor.size();
     } catch (const Error& error) {

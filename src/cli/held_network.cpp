@@ -1,0 +1,60 @@
+#include "cli/held_network.h"
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "base/resources.h"
+
+namespace coronet::cli {
+
+namespace {
+
+enum class Place { kReplicated, kSharded, kStreamed };
+
+Place place_of(const std::string& word) {
+  if (word == "auto" || word == "replicated") return Place::kReplicated;
+  if (word == "fsdp") return Place::kSharded;
+  if (word == "stream") return Place::kStreamed;
+  throw Error(ErrorKind::kBadInput,
+              fmt::format("--weights {}: expected replicated, fsdp, stream or auto", word));
+}
+
+/// Refused before they are read: the error says what helps, which running out of memory cannot.
+void check_room(std::size_t all, int ranks, Place place, const Options& options) {
+  if (place == Place::kStreamed) return;
+  const auto limit = options.memory_gib > 0
+                         ? static_cast<std::uint64_t>(options.memory_gib * 0x1p30)
+                         : machine_memory_bytes() / 5 * 4;
+  const std::size_t mine = place == Place::kSharded ? all / static_cast<std::size_t>(ranks) : all;
+  if (mine <= limit) return;
+  const auto gib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 0x1p30; };
+  throw Error(
+      ErrorKind::kOutOfMemory,
+      fmt::format("the network's weights take {:.3f} GiB{}, and this rank may use {:.3f} "
+                  "GiB: share them over more than {} ranks with --weights fsdp, or read "
+                  "them from the file on each use with --weights stream",
+                  gib(all), mine == all ? "" : fmt::format(", {:.3f} GiB on each rank", gib(mine)),
+                  gib(limit), all / limit));
+}
+
+}  // namespace
+
+HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Options& options)
+    : graph_((place_of(options.weights), model.lower(Model::Numbers::kInFile))) {
+  const Place place = place_of(options.weights);
+  check_room(weight_bytes(graph_), channel != nullptr ? channel->size() : 1, place, options);
+  if (place == Place::kReplicated) {
+    gather_weights(graph_);
+  } else if (place == Place::kSharded && channel != nullptr) {
+    group_.emplace(*channel);
+    sharded_.emplace(graph_, *group_);
+  } else if (place == Place::kSharded) {
+    sharded_.emplace(graph_);
+  }
+}
+
+}  // namespace coronet::cli

@@ -1,0 +1,35 @@
+// The network that a rank computes with, its weights where --weights says.
+#pragma once
+
+#include <optional>
+
+#include "base/options.h"
+#include "comm/channel.h"
+#include "comm/communicator.h"
+#include "graph/graph.h"
+#include "graph/sharded.h"
+#include "io/onnx.h"
+
+namespace coronet::cli {
+
+class HeldNetwork {
+ public:
+  /// All ranks together; the channel is null where there is one. Throws Error(kOutOfMemory), saying
+  /// what would help, where the weights that this rank would hold are more than its memory.
+  HeldNetwork(const Model& model, comm::Channel* channel, const Options& options);
+  HeldNetwork(const HeldNetwork&) = delete;
+  HeldNetwork& operator=(const HeldNetwork&) = delete;
+
+  [[nodiscard]] const Graph& graph() const { return graph_; }
+  /// For those who take weights out of it.
+  [[nodiscard]] Graph& graph() { return graph_; }
+  /// null: not with --weights fsdp
+  [[nodiscard]] const ShardedWeights* sharded() const { return sharded_ ? &*sharded_ : nullptr; }
+
+ private:
+  Graph graph_;
+  std::optional<comm::Communicator> group_;
+  std::optional<ShardedWeights> sharded_;
+};
+
+}  // namespace coronet::cli

@@ -1,0 +1,149 @@
+#include "comm/shards.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <span>
+
+#include "comm/packet.h"
+#include "comm/run_as.h"
+
+namespace coronet::comm {
+
+namespace {
+
+constexpr int kAskTag = 0;
+constexpr const char* kAskWords = "a question for weights";
+/// Each answer has a tag of its own, from here on, so that every thread hears its own.
+constexpr int kAnswerTag = 1;
+constexpr std::uint32_t kAnswerTags = 1U << 30U;
+constexpr const char* kAnswerWords = "weights";
+
+/// Nobody's array: the rank itself asks its thread to end.
+constexpr int kEnd = -1;
+
+/// Parts begin at whole doubles.
+constexpr std::size_t kGrain = sizeof(double);
+
+}  // namespace
+
+struct Shards::Question {
+  int array = 0;
+  int tag = 0;
+  std::uint64_t first = 0;  // in the part of the rank that is asked
+  std::uint64_t count = 0;
+};
+
+std::pair<std::size_t, std::size_t> Shards::part(std::size_t total, int ranks, int rank) {
+  const std::size_t grains = (total + kGrain - 1) / kGrain;
+  const auto n = static_cast<std::size_t>(ranks);
+  const auto at = [&](std::size_t r) {
+    return std::min(total, (grains / n * r + std::min(r, grains % n)) * kGrain);
+  };
+  const auto r = static_cast<std::size_t>(rank);
+  return {at(r), at(r + 1)};
+}
+
+Shards::Shards(Communicator& group) : group_(group.split(0, group.rank())) {}
+
+Shards::~Shards() {
+  if (!thread_.joinable()) return;
+  try {
+    Writer writer;
+    writer.put(Question{kEnd, 0, 0, 0});
+    group_.send(group_.rank(), kAskTag, kAskWords, writer.take());
+  } catch (const std::exception&) {
+    // All is in vain: the thread has heard it too.
+  }
+  thread_.join();
+}
+
+int Shards::add(Bytes mine, std::size_t total) {
+  const auto [first, last] = part(total, ranks(), rank());
+  if (mine.size() != last - first) {
+    throw Error(ErrorKind::kInternal, "shards: this is not the rank's part of the array");
+  }
+  arrays_.push_back({std::move(mine), total});
+  return static_cast<int>(arrays_.size()) - 1;
+}
+
+void Shards::serve() {
+  if (ranks() > 1) thread_ = std::thread([this] { answer(); });
+}
+
+void Shards::answer() {
+  try {
+    run_as(group_.channel(), [&](Channel&) {
+      for (;;) {
+        const Letter letter = group_.receive(kAny, kAskTag, kAskWords);
+        const auto question = Reader(letter.bytes).get<Question>();
+        if (question.array == kEnd) return;
+        const Bytes& mine = arrays_.at(question.array).mine;
+        if (question.first > mine.size() || question.count > mine.size() - question.first) {
+          throw Error(ErrorKind::kInternal, "a question for weights that are not here");
+        }
+        try {
+          group_.send(letter.from, question.tag, kAnswerWords,
+                      std::span(mine).subspan(question.first, question.count));
+        } catch (const RankLeft&) {
+          // It wants them no more.
+        }
+      }
+    });
+  } catch (const std::exception&) {
+    // Whoever waits for anything of any rank has been told.
+  }
+}
+
+ShardFetch Shards::fetch(int array, std::size_t first, std::size_t count) const {
+  const Array& of = arrays_[array];
+  const std::size_t last = first + count;
+  ShardFetch fetch(*this);
+  for (int owner = 0; owner < ranks() && count > 0; ++owner) {
+    const auto [begin, end] = part(of.total, ranks(), owner);
+    const std::size_t from = std::max(first, begin);
+    const std::size_t to = std::min(last, end);
+    if (from >= to) continue;
+    if (owner == rank()) {
+      const std::byte* const here = of.mine.data() + (from - begin);
+      if (to - from == count) {
+        fetch.here_ = here;
+        return fetch;
+      }
+      fetch.bytes_.resize(count);
+      std::copy_n(here, to - from,
+                  fetch.bytes_.begin() + static_cast<std::ptrdiff_t>(from - first));
+      continue;
+    }
+    const int tag = kAnswerTag + static_cast<int>(asked_++ % kAnswerTags);
+    Writer writer;
+    writer.put(Question{array, tag, from - begin, to - from});
+    fetch.pieces_.push_back({group_.expect(owner, tag, kAnswerWords), from - first, to - from});
+    group_.send(owner, kAskTag, kAskWords, writer.take());
+    fetched_ += to - from;
+  }
+  if (fetch.pieces_.size() + (fetch.bytes_.empty() ? 0 : 1) > 1) fetch.bytes_.resize(count);
+  return fetch;
+}
+
+const std::byte* ShardFetch::wait() {
+  if (here_ != nullptr || pieces_.empty()) return here_;
+  const auto begin = std::chrono::steady_clock::now();
+  for (Piece& piece : pieces_) {
+    Bytes bytes = piece.request.wait().bytes;
+    if (bytes.size() != piece.count) {
+      throw Error(ErrorKind::kInternal, "a rank sent other weights than were asked for");
+    }
+    if (bytes_.empty()) {  // all in one piece
+      bytes_ = std::move(bytes);
+    } else {
+      std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(piece.at));
+    }
+  }
+  pieces_.clear();
+  here_ = bytes_.data();
+  shards_->waited_ += (std::chrono::steady_clock::now() - begin).count();
+  return here_;
+}
+
+}  // namespace coronet::comm
