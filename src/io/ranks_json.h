@@ -8,14 +8,18 @@
 
 namespace coronet {
 
-/// An array, rank 0 first: "host", "threads", "rows", "busy_seconds", "peak_bytes".
+/// An array, rank 0 first: "host", "threads", "rows", "domains", "handed_over", "busy_seconds",
+/// "waited_seconds", "peak_bytes".
 inline nlohmann::ordered_json ranks_json(const std::vector<RankReport>& ranks) {
   auto out = nlohmann::ordered_json::array();
   for (const RankReport& r : ranks) {
     out.push_back({{"host", r.host},
                    {"threads", r.threads},
                    {"rows", r.rows},
+                   {"domains", r.domains},
+                   {"handed_over", r.handed_over},
                    {"busy_seconds", r.seconds},
+                   {"waited_seconds", r.waited},
                    {"peak_bytes", r.peak_bytes}});
   }
   return out;

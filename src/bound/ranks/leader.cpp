@@ -204,6 +204,13 @@ std::unique_ptr<RowBounder> Ranks::reduced(const RowBounder& parent, const Bound
   return std::make_unique<DealtRows>(*this, context, number);
 }
 
+void Ranks::search(const RowBounder& of, const comm::Bytes& order) {
+  comm::Writer writer = this->order(RankOrder::kSearch);
+  writer.put(dynamic_cast<const DealtRows&>(of).number());
+  writer.put(order);
+  (void)group_.broadcast(writer.take(), 0);
+}
+
 void Ranks::end() { (void)group_.broadcast(order(RankOrder::kEnd).take(), 0); }
 
 const std::vector<RankReport>& Ranks::reports() {

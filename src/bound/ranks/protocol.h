@@ -14,11 +14,15 @@ namespace coronet::bound {
 enum class RankOrder : std::uint8_t {
   kReduce,  ///< number, parent's number, nodes' sizes in sum, parent's bounds: make a graph
   kRows,    ///< number, seconds left, settings, list, root: bound rows until there are no more
+  kSearch,  ///< number, then what the search has to say: part in a turn of it (search/ranks/)
   kEnd,
 };
 
 /// The graph that was read has this number; those made of it count up from there.
 inline constexpr int kWholeGraph = 0;
+
+/// The tags below belong to rows; those from here on to whoever gives orders to search.
+inline constexpr int kFirstSearchTag = 1 << 16;
 
 /// Each worker of a rank asks for a part of the rows and tells with it what the last one brought.
 inline constexpr int kAskTag = 0;

@@ -30,11 +30,18 @@ class Server {
       comm::Reader reader(bytes);
       const auto order = reader.get<RankOrder>();
       for (const int number : reader.get<std::vector<int>>()) graphs_.erase(number);
-      if (order == RankOrder::kEnd) return;
-      if (order == RankOrder::kReduce) {
-        reduce(reader);
-      } else {
-        bound(reader);
+      switch (order) {
+        case RankOrder::kReduce:
+          reduce(reader);
+          break;
+        case RankOrder::kRows:
+          bound(reader);
+          break;
+        case RankOrder::kSearch:
+          search(reader);
+          break;
+        case RankOrder::kEnd:
+          return;
       }
     }
   }
@@ -78,12 +85,17 @@ class Server {
     context.workers.run(settings_.workers, [&](int, int worker) { work(task, worker); });
   }
 
+  void search(comm::Reader& reader) {
+    Context& context = *graphs_.at(reader.get<int>())->context;
+    settings_.search(group_, context, reader.get<comm::Bytes>());
+  }
+
   void work(const RowTask& task, int worker) {
     RankQuestion question;
     question.worker = worker;
     RowBounds found;
     for (;;) {
-      check_memory();
+      check_memory(settings_.memory_bytes);
       question.peak_bytes = peak_resident_bytes();
       comm::Writer writer;
       writer.put(question);
@@ -101,21 +113,20 @@ class Server {
     }
   }
 
-  void check_memory() const {
-    const std::uint64_t now = resident_bytes();
-    if (now <= settings_.memory_bytes) return;
-    throw Error(
-        ErrorKind::kOutOfMemory,
-        fmt::format("{:.2f} GiB in use, the limit is {:.2f} GiB", static_cast<double>(now) / 0x1p30,
-                    static_cast<double>(settings_.memory_bytes) / 0x1p30));
-  }
-
   comm::Communicator& group_;
   const ServerSettings& settings_;
   std::map<int, std::unique_ptr<Prepared>> graphs_;
 };
 
 }  // namespace
+
+void check_memory(std::uint64_t limit) {
+  const std::uint64_t now = resident_bytes();
+  if (now <= limit) return;
+  throw Error(ErrorKind::kOutOfMemory,
+              fmt::format("{:.2f} GiB in use, the limit is {:.2f} GiB",
+                          static_cast<double>(now) / 0x1p30, static_cast<double>(limit) / 0x1p30));
+}
 
 void serve_rows(comm::Communicator& group, const Graph& graph, const ServerSettings& settings) {
   (void)meet(group, graph, settings.program, settings.workers);

@@ -1,4 +1,5 @@
-// Rows dealt over ranks: the side of those that bound them for the leader.
+// Rows dealt over ranks: the side of those that bound them for the leader, and take part in its
+// search.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +20,16 @@ struct ServerSettings {
   std::uint64_t memory_bytes = ~std::uint64_t{0};
   /// A context for a graph, which outlives it.
   std::function<std::shared_ptr<Context>(const Graph&)> make;
+  /// Takes part in a turn of a search on the context's graph, as the leader's order says.
+  std::function<void(comm::Communicator&, Context&, const comm::Bytes& order)> search;
 };
 
-/// As any rank but 0: meets the others and bounds rows until the leader ends. Throws what the work
-/// throws and as comm::Channel::receive does, comm::RankLeft where the leader left before it ended.
+/// Throws Error(kOutOfMemory) where the process has more than that in memory.
+void check_memory(std::uint64_t limit);
+
+/// As any rank but 0: meets the others, bounds rows and searches until the leader ends. Throws what
+/// the work throws and as comm::Channel::receive does, comm::RankLeft where the leader left before
+/// it ended.
 void serve_rows(comm::Communicator& group, const Graph& graph, const ServerSettings& settings);
 
 }  // namespace coronet::bound
