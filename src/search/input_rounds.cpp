@@ -1,10 +1,10 @@
-#include "search/input_split.h"
+#include "search/input_rounds.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <map>
 #include <set>
+#include <utility>
 
 #include "bound/concrete.h"
 #include "bound/interval.h"
@@ -28,13 +28,24 @@ struct ChunkResult {
   std::int64_t bounded = 0;
 };
 
-class Splitter {
+/// [inputs] the widest of the boxes.
+std::vector<double> widths(const std::vector<GraphBox>& boxes, int inputs) {
+  std::vector<double> width(inputs, 0.0);
+  for (const GraphBox& b : boxes) {
+    for (int j = 0; j < inputs; ++j) width[j] = std::max(width[j], b.upper[j] - b.lower[j]);
+  }
+  return width;
+}
+
+}  // namespace
+
+class InputRounds::Splitter {
  public:
   Splitter(bound::Context& context, const std::vector<ClauseRows>& clauses,
-           std::vector<double> root_width, Oracle& oracle, const Deadline& deadline)
+           std::vector<double> root_width, Judge& judge, const Deadline& deadline)
       : context_(context),
         clauses_(clauses),
-        oracle_(oracle),
+        judge_(judge),
         deadline_(deadline),
         net_(context.net64),
         output_(net_.nodes() - 1),
@@ -71,7 +82,7 @@ class Splitter {
     magnitude.affine.resize(net_.nodes());
     add_magnitudes(net_, bounds, 0, magnitude);
     for (int v = 1; v < net_.nodes(); ++v) {
-      if (deadline_.passed() || oracle_.found()) {
+      if (deadline_.passed() || judge_.found()) {
         result.open.assign(domains.begin() + first, domains.begin() + last);
         return;
       }
@@ -326,7 +337,7 @@ class Splitter {
         violated = constraint_value(c, k, xi, y.data() + static_cast<std::size_t>(i) * outputs_,
                                     inputs_, outputs_) <= 0;
       }
-      if (violated && oracle_.offer(c.clause, xi)) return;
+      if (violated && judge_.offer(c.clause, xi)) return;
     }
   }
 
@@ -337,7 +348,7 @@ class Splitter {
   bound::Context& context_;
   const std::vector<ClauseRows>& clauses_;
   std::vector<const ClauseRows*> rows_of_;  ///< [clause of the property] or null
-  Oracle& oracle_;
+  Judge& judge_;
   const Deadline& deadline_;
   const bound::Network<double>& net_;
   int output_, outputs_, inputs_;
@@ -349,127 +360,59 @@ class Splitter {
   std::atomic<bool> stuck_{false};
 };
 
-/// Plants the tree, or takes the clauses that are not asked for out of it. Returns the number of
-/// the clauses' boxes.
-std::size_t prepare(InputTree& tree, const std::vector<ClauseRows>& clauses,
-                    const std::vector<GraphBox>& boxes) {
-  std::map<int, std::size_t> domain_of_box;
-  for (const ClauseRows& c : clauses) domain_of_box.try_emplace(c.box, domain_of_box.size());
-  if (tree.planted) {
-    std::set<int> asked;
-    for (const ClauseRows& c : clauses) asked.insert(c.clause);
-    for (BoxDomain& d : tree.open) {
-      std::erase_if(d.clauses, [&](int k) { return !asked.contains(k); });
-    }
-    std::erase_if(tree.open, [](const BoxDomain& d) { return d.clauses.empty(); });
-    return domain_of_box.size();
-  }
-  tree.planted = true;
-  tree.open.resize(domain_of_box.size());
-  for (const ClauseRows& c : clauses) {
-    BoxDomain& d = tree.open[domain_of_box[c.box]];
-    d.lower = boxes[c.box].lower;
-    d.upper = boxes[c.box].upper;
-    d.clauses.push_back(c.clause);
-  }
-  return domain_of_box.size();
-}
-
-}  // namespace
-
-BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>& clauses,
-                          const std::vector<GraphBox>& boxes, InputTree& tree, Oracle& oracle,
-                          const Deadline& deadline, std::size_t memory_bytes,
-                          const Between& between) {
-  std::vector<double> root_width(context.net64.size(0), 0.0);
-  for (const GraphBox& b : boxes) {
-    for (std::size_t j = 0; j < root_width.size(); ++j) {
-      root_width[j] = std::max(root_width[j], b.upper[j] - b.lower[j]);
-    }
-  }
-  Splitter splitter(context, clauses, root_width, oracle, deadline);
-  BranchOutcome outcome;
-  const std::size_t box_count = prepare(tree, clauses, boxes);
-  std::vector<BoxDomain>& open = tree.open;
+InputRounds::InputRounds(bound::Context& context, const std::vector<ClauseRows>& clauses,
+                         const std::vector<GraphBox>& boxes, InputTree& tree, Judge& judge,
+                         const Deadline& deadline)
+    : Rounds(tree.open),
+      context_(context),
+      splitter_(std::make_unique<Splitter>(context, clauses, widths(boxes, context.net64.size(0)),
+                                           judge, deadline)) {
   std::size_t widest = 0;
   for (int v = 0; v < context.net64.nodes(); ++v) {
     widest = std::max<std::size_t>(widest, context.net64.size(v));
   }
   const std::size_t budget = static_cast<std::size_t>(context.options.chunk_mib * 1048576.0);
-  const int workers = context.workers.size();
   const int chunk_by_neurons = static_cast<int>(
       std::clamp<std::size_t>(budget / (sizeof(double) * 16 * widest * context.net64.nodes()), 1,
                               std::min(128, std::max(1, context.options.batch))));
   // Each open clause of a domain is rows of its own.
+  std::set<int> asked;
   std::size_t constraints = 1;
-  for (const ClauseRows& c : clauses) constraints += c.count;
-  const int chunk = std::max<int>(
-      1, std::min<int>(chunk_by_neurons, static_cast<int>(16384 * box_count / constraints)));
-  const double began = elapsed_seconds();
-  double told = began;
-  while (!open.empty()) {
-    if (oracle.found()) break;
-    if (between) between(outcome.domains);
-    if (deadline.passed()) {
-      outcome.reason = "time ran out in input splitting";
-      break;
-    }
-    if (splitter.stuck()) {
-      outcome.reason = "a box of one point stays within rounding of the constraint";
-      break;
-    }
-    std::size_t bytes = 0;
-    for (const BoxDomain& d : open) bytes += d.bytes();
-    outcome.bytes = std::max(outcome.bytes, bytes);
-    if (bytes > memory_bytes) {
-      outcome.reason = "the open boxes of input splitting take more than --memory-gib allows";
-      break;
-    }
-    const int take = std::min<int>(static_cast<int>(open.size()), workers * chunk * 4);
-    std::vector<BoxDomain> round(std::make_move_iterator(open.end() - take),
-                                 std::make_move_iterator(open.end()));
-    open.resize(open.size() - take);
-    const int tasks = take <= workers * 4 ? std::min(take, workers) : (take + chunk - 1) / chunk;
-    std::vector<ChunkResult> results(tasks);
-    context.workers.run(tasks, [&](int task, int worker) {
-      const int first = static_cast<int>(static_cast<std::int64_t>(take) * task / tasks);
-      const int last = static_cast<int>(static_cast<std::int64_t>(take) * (task + 1) / tasks);
-      splitter.process(round, first, last, worker, results[task]);
-    });
-    for (ChunkResult& r : results) {
-      outcome.domains += r.bounded;
-      for (BoxDomain& d : r.open) open.push_back(std::move(d));
-    }
-    const double now = elapsed_seconds();
-    if (now - told > 0.2) {
-      told = now;
-      Progress p;
-      p.phase = "input-split";
-      p.elapsed = now;
-      p.open = static_cast<std::int64_t>(open.size());
-      p.closed = outcome.domains;
-      p.domains_per_second = static_cast<double>(outcome.domains) / (now - began);
-      p.memory = resident_bytes();
-      p.bound = HUGE_VAL;
-      for (const BoxDomain& d : open) p.bound = std::min(p.bound, d.bound);
-      context.tracer.progress(p);
-    }
-  }
-  outcome.open = static_cast<std::int64_t>(open.size());
-  std::map<int, double> least;  // of the clauses that are open
-  for (const BoxDomain& d : open) {
-    for (int k : d.clauses) {
-      const auto it = least.try_emplace(k, HUGE_VAL).first;
-      it->second = std::min(it->second, d.bound);
-    }
-  }
   for (const ClauseRows& c : clauses) {
-    const auto it = least.find(c.clause);
-    outcome.clause_refuted.push_back(it == least.end() ? 1 : 0);
-    outcome.bound.push_back(it == least.end() ? HUGE_VAL : it->second);
+    asked.insert(c.box);
+    constraints += c.count;
   }
-  outcome.refuted = open.empty() && !oracle.best();
-  return outcome;
+  chunk_ = std::max<int>(
+      1, std::min<int>(chunk_by_neurons, static_cast<int>(16384 * asked.size() / constraints)));
+}
+
+InputRounds::~InputRounds() = default;
+
+void InputRounds::round() {
+  const int workers = context_.workers.size();
+  const std::vector<BoxDomain> round = take(static_cast<std::size_t>(workers) * chunk_ * 4);
+  const int taken = static_cast<int>(round.size());
+  const int tasks = taken <= workers * 4 ? std::min(taken, workers) : (taken + chunk_ - 1) / chunk_;
+  std::vector<ChunkResult> results(tasks);
+  context_.workers.run(tasks, [&](int task, int worker) {
+    const int first = static_cast<int>(static_cast<std::int64_t>(taken) * task / tasks);
+    const int last = static_cast<int>(static_cast<std::int64_t>(taken) * (task + 1) / tasks);
+    splitter_->process(round, first, last, worker, results[task]);
+  });
+  for (ChunkResult& r : results) {
+    count_bounded(r.bounded);
+    add(std::move(r.open));
+  }
+}
+
+std::string InputRounds::stuck() const {
+  return splitter_->stuck() ? "a box of one point stays within rounding of the constraint" : "";
+}
+
+Standing InputRounds::standing() const {
+  Standing s;
+  for (const BoxDomain& d : open()) s.bound = std::min(s.bound, d.bound);
+  return s;
 }
 
 }  // namespace coronet::search
