@@ -48,7 +48,8 @@ BranchOutcome search(bool by_input, const Graph& graph, const Property& property
   if (by_input) {
     const Deadline deadline(elapsed_seconds() + limits.seconds);
     InputTree inputs;
-    return input_split(engine.context, clauses, boxes, inputs, oracle, deadline, limits.memory);
+    return input_split(engine.context, clauses, boxes, inputs, oracle,
+                       {deadline, limits.memory, {}});
   }
   const bound::Root root =
       bound_root(engine.context, boxes[0].lower, boxes[0].upper, {bound::Method::kInterval});
@@ -60,7 +61,8 @@ BranchOutcome search(bool by_input, const Graph& graph, const Property& property
   }
   const Deadline deadline(elapsed_seconds() + limits.seconds);
   Tree tree = plant(engine.context, root, clauses, start);
-  return relu_branch(engine.context, root, clauses, tree, boxes, oracle, deadline, limits.memory);
+  return relu_branch(engine.context, root, clauses, tree, boxes, oracle,
+                     {deadline, limits.memory, {}});
 }
 
 void expect_open(const BranchOutcome& outcome, std::size_t clauses) {

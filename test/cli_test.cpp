@@ -1,9 +1,6 @@
 // The program as its users run it: a process, files, exit codes.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <array>
@@ -13,83 +10,39 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "processes.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-using Words = std::vector<std::string>;
-
-std::string slurp(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+using namespace coronet::test;
 
 void spill(const fs::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-struct Outcome {
-  int code = -1;  ///< exit code; 128 + the signal that ended it
-  double seconds = 0;
-  std::string out;
-  std::string err;
-
-  [[nodiscard]] std::string first_line() const { return out.substr(0, out.find('\n')); }
-};
-
 class Cli : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "coronet_cli_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  [[nodiscard]] std::string file(const std::string& name) const {
-    return (folder_ / name).string();
-  }
+  [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
 
   static std::string example(const std::string& name) {
     return std::string(CORONET_SOURCE_DIR) + "/examples/" + name;
   }
 
   /// Runs coronet; `signals` are sent to it after 0.2 s, one after another.
-  Outcome run(const Words& arguments, const std::vector<int>& signals = {}) const {
-    const std::string out = file("stdout");
-    const std::string err = file("stderr");
-    std::vector<char*> argv{const_cast<char*>(CORONET_BINARY)};
-    for (const std::string& word : arguments) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    const auto begin = std::chrono::steady_clock::now();
-    const pid_t child = ::fork();
-    if (child == 0) {
-      redirect("/dev/null", O_RDONLY, STDIN_FILENO);
-      redirect(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
-      redirect(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
-    }
+  [[nodiscard]] Outcome run(Words arguments, const std::vector<int>& signals = {}) const {
+    arguments.insert(arguments.begin(), CORONET_BINARY);
+    const Process process = start(folder_, arguments);
     for (const int signal : signals) {
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
-      ::kill(child, signal);
+      ::kill(process.pid, signal);
     }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    Outcome outcome;
-    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    outcome.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    outcome.out = slurp(out);
-    outcome.err = slurp(err);
-    return outcome;
+    return finish(process);
   }
 
   /// A query that never comes: whoever opens it waits, as in a step that takes for ever.
@@ -132,13 +85,7 @@ class Cli : public testing::Test {
   }
 
  private:
-  static void redirect(const char* path, int flags, int to) {
-    const int from = ::open(path, flags, 0600);
-    ::dup2(from, to);
-    ::close(from);
-  }
-
-  fs::path folder_;
+  Folder folder_;
 };
 
 TEST_F(Cli, DecidesTheExamples) {

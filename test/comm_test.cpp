@@ -14,10 +14,12 @@
 #include "comm/tcp.h"
 #include "comm/threads.h"
 #include "comm_cases.h"
+#include "faulty_channel.h"
 
 namespace coronet::comm {
 namespace {
 
+using test::Faulty;
 using Channels = std::vector<std::unique_ptr<Channel>>;
 
 std::uint16_t free_port() { return Socket::listen(0).port(); }
@@ -64,32 +66,6 @@ TEST(Comm, EveryTransportDoesEveryCase) {
     });
   });
 }
-
-/// A channel that is slow, and that ends or throws at its n-th letter.
-class Faulty final : public Channel {
- public:
-  Faulty(Channel& inner, double delay, int last, std::function<void()> at_last)
-      : inner_(inner), delay_(delay), left_(last), at_last_(std::move(at_last)) {}
-  [[nodiscard]] int rank() const override { return inner_.rank(); }
-  [[nodiscard]] int size() const override { return inner_.size(); }
-  void send(int to, const Subject& subject, std::span<const std::byte> bytes) override {
-    if (delay_ > 0) std::this_thread::sleep_for(std::chrono::duration<double>(delay_));
-    if (left_-- == 0) at_last_();
-    inner_.send(to, subject, bytes);
-  }
-  std::optional<Letter> receive(int from, const Subject& subject, double seconds) override {
-    return inner_.receive(from, subject, seconds);
-  }
-  void fail(ErrorKind kind, const std::string& what) override { inner_.fail(kind, what); }
-  void leave() override { inner_.leave(); }
-  [[nodiscard]] const std::atomic<bool>& broken() const override { return inner_.broken(); }
-
- private:
-  Channel& inner_;
-  double delay_;
-  std::atomic<int> left_;
-  std::function<void()> at_last_;
-};
 
 TEST(Comm, DelaysChangeNothing) {
   on_every_transport({3}, [](const Transport& transport, int n) {

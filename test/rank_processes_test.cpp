@@ -1,17 +1,11 @@
 // Ranks as their users start them: processes over TCP, threads, an MPI launcher.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -21,74 +15,30 @@
 #include "base/error.h"
 #include "comm/launch.h"
 #include "comm/socket.h"
+#include "processes.h"
 
 namespace coronet {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
-using Variables = std::map<std::string, std::string>;
-
-std::string slurp(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+using test::finish;
+using test::now;
+using test::Outcome;
+using test::Process;
+using test::slurp;
+using test::Variables;
+using test::Words;
 
 class RankProcesses : public testing::Test {
  protected:
-  struct Process {
-    pid_t pid = 0;
-    fs::path out, err;
-  };
-  struct Outcome {
-    int code = -1;
-    std::string out, err;
-  };
-
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "coronet_ranks_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  [[nodiscard]] std::string file(const std::string& name) const { return folder_ / name; }
+  [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
 
   static std::string example(const std::string& name) {
     return std::string(CORONET_SOURCE_DIR) + "/examples/" + name;
   }
 
-  Process start(const Words& words, const Variables& variables) {
-    Process process;
-    const std::string number = std::to_string(started_++);
-    process.out = folder_ / ("out" + number);
-    process.err = folder_ / ("err" + number);
-    std::vector<char*> argv;
-    for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    process.pid = ::fork();
-    if (process.pid == 0) {
-      for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
-      redirect("/dev/null", O_RDONLY, STDIN_FILENO);
-      redirect(process.out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
-      redirect(process.err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
-      ::execvp(argv[0], argv.data());
-      ::_exit(127);
-    }
-    return process;
-  }
-
-  static Outcome finish(const Process& process) {
-    int status = 0;
-    ::waitpid(process.pid, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), slurp(process.out),
-            slurp(process.err)};
+  [[nodiscard]] Process start(const Words& words, const Variables& variables) const {
+    return test::start(folder_, words, variables);
   }
 
   /// All ranks over TCP, as torchrun starts them.
@@ -126,15 +76,36 @@ class RankProcesses : public testing::Test {
             "1"};
   }
 
- private:
-  static void redirect(const char* path, int flags, int to) {
-    const int from = ::open(path, flags, 0600);
-    ::dup2(from, to);
-    ::close(from);
+  /// A search that takes for ever: input splitting of a hundred pixels decides nothing.
+  [[nodiscard]] Words endless_search(const std::string& json) const {
+    return {"verify",
+            example("shapes.onnx"),
+            example("branching.vnnlib"),
+            "--branch",
+            "input",
+            "--checkpoint",
+            file("state"),
+            "--resume",
+            file("state"),
+            "--threads",
+            "1",
+            "--json",
+            file(json)};
   }
 
-  fs::path folder_;
-  int started_ = 0;
+  /// The state that a run has left is taken up by so many ranks.
+  void expect_resumes(int ranks) {
+    Words words = endless_search("resumed" + std::to_string(ranks));
+    words.insert(words.end(), {"--timeout", "0.5", "--ranks", std::to_string(ranks)});
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 11) << outcome.err;
+    const auto json = nlohmann::json::parse(slurp(file("resumed" + std::to_string(ranks))));
+    EXPECT_EQ(json["phases"][1]["name"], "earlier runs");
+    EXPECT_GT(json["open_domains"], 0);
+  }
+
+ private:
+  test::Folder folder_;
 };
 
 TEST_F(RankProcesses, VerdictsAndBoundsAreThoseOfOneRank) {
@@ -282,6 +253,42 @@ TEST_F(RankProcesses, ASignalToTheLeaderSendsTheOthersHome) {
   }
 }
 
+TEST_F(RankProcesses, AKilledRankLeavesTheLastCheckpoint) {
+  for (const int victim : {1, 0}) {
+    SCOPED_TRACE(victim);
+    Words words = endless_search("killed");
+    words.insert(words.end(), {"--checkpoint-minutes", "0.002"});
+    const std::vector<Process> all = start_tcp(3, words);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    const double begin = now();
+    ::kill(all[victim].pid, SIGKILL);
+    for (int r = 0; r < 3; ++r) {
+      const Outcome outcome = finish(all[r]);
+      EXPECT_EQ(outcome.code, r == victim ? 128 + SIGKILL : 5) << outcome.err;
+    }
+    EXPECT_LT(now() - begin, 10);
+    for (const int ranks : {1, 2, 4}) expect_resumes(ranks);
+  }
+}
+
+TEST_F(RankProcesses, ASignalToAllLeavesACheckpoint) {
+  const std::vector<Process> all = start_tcp(3, endless_search("stopped"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1000));
+  const double begin = now();
+  for (const Process& process : all) ::kill(process.pid, SIGTERM);
+  for (int r = 0; r < 3; ++r) {
+    const Outcome outcome = finish(all[r]);
+    EXPECT_EQ(outcome.code, r == 0 ? 10 : 0) << outcome.err;
+    EXPECT_EQ(outcome.out, r == 0 ? "unknown\n" : "");
+  }
+  EXPECT_LT(now() - begin, 10);
+  const auto json = nlohmann::json::parse(slurp(file("stopped")));
+  EXPECT_EQ(json["reason"], "interrupted");
+  EXPECT_EQ(json["checkpoint"], file("state"));
+  for (const auto& rank : json["ranks"]) EXPECT_GT(rank["domains"], 0);
+  for (const int ranks : {1, 2, 4}) expect_resumes(ranks);
+}
+
 TEST_F(RankProcesses, TheDeadlineIsTheLeaders) {
   Words words = endless("verify");
   words.insert(words.end(), {"--timeout", "1.5"});
@@ -383,6 +390,16 @@ TEST_F(RankProcesses, MpiEndsWithAKilledRank) {
   }
   for (const pid_t rank : ranks) EXPECT_FALSE(lives(rank)) << "a rank lives on";
   EXPECT_LT(now() - begin, 10);
+}
+
+/// The launcher hands the signal on to every rank, and kills what lives on after a second.
+TEST_F(RankProcesses, MpiSignalLeavesACheckpoint) {
+  const Process launcher = start(by_mpi(3, endless_search("mpi")), kMpi);
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  ::kill(launcher.pid, SIGTERM);
+  const Outcome outcome = finish(launcher);
+  EXPECT_EQ(outcome.out, "unknown\n") << outcome.err;
+  for (const int ranks : {1, 2}) expect_resumes(ranks);
 }
 
 TEST_F(RankProcesses, MpiEndsWithARankThatFails) {

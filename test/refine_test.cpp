@@ -199,7 +199,7 @@ TEST(Tree, NeverLosesAWitness) {
       const Deadline deadline(elapsed_seconds() + 0.004);
       const BranchOutcome outcome = relu_branch(engine->context, root, clauses, tree,
                                                 {make_graph_box(graph, property.boxes[0])}, oracle,
-                                                deadline, std::size_t{1} << 30);
+                                                {deadline, std::size_t{1} << 30, {}});
       const Graph& now = engine->net64.graph();
       const auto values = evaluate_nodes(now, x);
       for (std::size_t k = 0; k < clauses.size(); ++k) {

@@ -148,8 +148,13 @@ void run_leading(const Launch& launch, const Options& options, const Lead& lead,
 }
 
 int run_serving(const Launch& launch, const Options& options, const Serve& serve) {
-  // The leader hears the keyboard and ends all.
+  // The leader hears the keyboard and ends all. So it does where a launcher sends SIGTERM to every
+  // rank, and may want to write a checkpoint before; a second one kills.
   std::signal(SIGINT, SIG_IGN);
+  struct sigaction once {};
+  once.sa_handler = [](int) {};
+  once.sa_flags = SA_RESETHAND | SA_RESTART;
+  ::sigaction(SIGTERM, &once, nullptr);
   return guarded([&] {
     try {
       const auto channel = join(launch);

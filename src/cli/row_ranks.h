@@ -34,8 +34,8 @@ class LedRanks {
   std::optional<bound::Ranks> ranks_;
 };
 
-/// "4 ranks: 8190 rows (31 %, 23 %, 23 %, 23 %); busy 3.1 to 3.3 s; peak 80 to 92 MiB", with a
-/// final newline; empty for one rank.
+/// "4 ranks: 8190 rows (31 %, 23 %, 23 %, 23 %); 90000 domains (25 %, 24 %, 26 %, 25 %), 1500
+/// handed over; busy 3.1 to 3.3 s; peak 80 to 92 MiB", with a final newline; empty for one rank.
 std::string rank_words(const std::vector<RankReport>& ranks);
 
 }  // namespace coronet::cli

@@ -47,7 +47,7 @@ void reduce_into(std::span<T> sum, const Bytes& bytes, Reduction how) {
 }  // namespace
 
 bool Request::test() {
-  if (!letter_) letter_ = group_->await(from_, tag_, what_, 0);
+  if (!letter_) letter_ = group_->receive(from_, tag_, what_, 0);
   return letter_.has_value();
 }
 
@@ -78,8 +78,8 @@ void Communicator::post(int to, int tag, const char* what, std::span<const std::
   channel_->send(members_[to], {group_, tag, what}, bytes);
 }
 
-std::optional<Letter> Communicator::await(int from, int tag, const char* what,
-                                          double seconds) const {
+std::optional<Letter> Communicator::receive(int from, int tag, const char* what,
+                                            double seconds) const {
   auto letter =
       channel_->receive(from == kAny ? kAny : members_[from], {group_, tag, what}, seconds);
   if (letter) letter->from = rank_of(letter->from);
@@ -87,7 +87,7 @@ std::optional<Letter> Communicator::await(int from, int tag, const char* what,
 }
 
 Letter Communicator::await(int from, int tag, const char* what) const {
-  if (auto letter = await(from, tag, what, patience_)) return std::move(*letter);
+  if (auto letter = receive(from, tag, what, patience_)) return std::move(*letter);
   const std::string who = from == kAny ? "any rank" : fmt::format("rank {}", members_[from]);
   const std::string problem = fmt::format("rank {} waited {} s for {} from {} in vain",
                                           channel_->rank(), patience_, what, who);

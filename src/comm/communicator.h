@@ -60,6 +60,9 @@ class Communicator {
   void send(int to, int tag, const char* what, std::span<const std::byte> bytes) const;
   /// The next letter of the tag from a member, or from kAny; Letter::from is a rank of this group.
   [[nodiscard]] Letter receive(int from, int tag, const char* what) const;
+  /// Nothing if none has come within `seconds`; whatever the group's patience, nobody fails then.
+  [[nodiscard]] std::optional<Letter> receive(int from, int tag, const char* what,
+                                              double seconds) const;
   /// The same, not waited for now; refers to this.
   [[nodiscard]] Request expect(int from, int tag, const char* what) const;
 
@@ -110,8 +113,6 @@ class Communicator {
   [[nodiscard]] std::vector<std::size_t> equal_parts(std::size_t each) const;
   void post(int to, int tag, const char* what, std::span<const std::byte> bytes) const;
   [[nodiscard]] Letter await(int from, int tag, const char* what) const;
-  [[nodiscard]] std::optional<Letter> await(int from, int tag, const char* what,
-                                            double seconds) const;
   /// The letter of a collective, which must be so long.
   [[nodiscard]] Bytes await_exactly(int from, int tag, const char* what, std::size_t bytes) const;
   void spread(std::span<const std::byte> from, std::span<std::byte> to, int root);

@@ -30,6 +30,8 @@ class Writer {
     put(static_cast<std::uint64_t>(values.size()));
     append(values.data(), values.size() * sizeof(typename Array::value_type));
   }
+  /// Bytes as they are, which Reader::rest() finds at the end.
+  void put_rest(const void* from, std::size_t count) { append(from, count); }
   [[nodiscard]] Bytes take() { return std::move(bytes_); }
 
  private:
@@ -65,6 +67,8 @@ class Reader {
     get(value);
     return value;
   }
+  /// What was not read yet.
+  [[nodiscard]] std::span<const std::byte> rest() const { return left_; }
 
  private:
   [[noreturn]] static void fail() {

@@ -55,7 +55,7 @@ void ByteReader::fail(const std::string& what) const {
 }
 
 void ByteReader::refill() {
-  buffer_.resize(kPiece);
+  buffer_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, left_)));
   at_ = 0;
   const std::size_t got = source_(buffer_.data(), buffer_.size());
   buffer_.resize(got);

@@ -8,19 +8,23 @@
 
 namespace coronet {
 
-/// An array, rank 0 first: "host", "threads", "rows", "busy_seconds", "peak_bytes",
-/// "weight_bytes", "fetched_bytes", "waited_seconds"; with a GPU "device_bytes" too.
+/// An array, rank 0 first: "host", "threads", "rows", "domains", "handed_over", "busy_seconds",
+/// "waited_seconds", "peak_bytes", "weight_bytes", "fetched_bytes", "fetch_seconds"; with a GPU
+/// "device_bytes" too.
 inline nlohmann::ordered_json ranks_json(const std::vector<RankReport>& ranks) {
   auto out = nlohmann::ordered_json::array();
   for (const RankReport& r : ranks) {
     out.push_back({{"host", r.host},
                    {"threads", r.threads},
                    {"rows", r.rows},
+                   {"domains", r.domains},
+                   {"handed_over", r.handed_over},
                    {"busy_seconds", r.seconds},
+                   {"waited_seconds", r.waited},
                    {"peak_bytes", r.peak_bytes},
                    {"weight_bytes", r.weight_bytes},
                    {"fetched_bytes", r.fetched_bytes},
-                   {"waited_seconds", r.waited}});
+                   {"fetch_seconds", r.fetch_seconds}});
     if (r.device_bytes > 0) out.back()["device_bytes"] = r.device_bytes;
   }
   return out;

@@ -80,8 +80,8 @@ class Batch {
     swarm_.place(x_, box);
   }
 
-  /// Evaluates, offers what violates, and moves. False when the oracle is satisfied.
-  bool step(double size, bool move, Oracle& oracle, std::vector<double>& best) {
+  /// Evaluates, offers what violates, and moves. False when the judge is satisfied.
+  bool step(double size, bool move, Judge& judge, std::vector<double>& best) {
     const std::size_t n = clause_.size();
     y_.resize(n * outputs_);
     dy_.assign(y_.size(), 0.0F);
@@ -97,7 +97,7 @@ class Batch {
       least = std::min(least, worst);
       if (worst <= 0) candidates.push_back({worst, static_cast<int>(p)});
     }
-    if (offer(std::move(candidates), oracle)) return false;
+    if (offer(std::move(candidates), judge)) return false;
     if (move) swarm_.descend(dy_.data(), any_input_ ? more_.data() : nullptr, size);
     return true;
   }
@@ -155,7 +155,7 @@ class Batch {
     return worst;
   }
 
-  bool offer(std::vector<Candidate> candidates, Oracle& oracle) const {
+  bool offer(std::vector<Candidate> candidates, Judge& judge) const {
     const std::size_t count = std::min(kMostOffers, candidates.size());
     std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(count),
                       candidates.end());
@@ -163,7 +163,7 @@ class Batch {
     for (std::size_t i = 0; i < count; ++i) {
       const int p = candidates[i].point;
       swarm_.read(p, 1, x.data());
-      if (oracle.offer(clauses_[clause_[p]].clause, x.data())) return true;
+      if (judge.offer(clauses_[clause_[p]].clause, x.data())) return true;
     }
     return false;
   }
@@ -185,11 +185,11 @@ class Batch {
 }  // namespace
 
 std::int64_t attack(bound::Context& context, const std::vector<ClauseRows>& clauses,
-                    const std::vector<GraphBox>& boxes, Oracle& oracle,
+                    const std::vector<GraphBox>& boxes, Judge& judge,
                     const AttackSettings& settings, std::vector<double>& best) {
   const double until = settings.seconds > 0 ? elapsed_seconds() + settings.seconds : HUGE_VAL;
   const auto stop = [&] {
-    return context.deadline.passed() || oracle.found() || elapsed_seconds() >= until;
+    return context.deadline.passed() || judge.found() || elapsed_seconds() >= until;
   };
   const bound::Boxes all = joined(boxes);
   std::atomic<std::int64_t> evaluated{0};
@@ -202,7 +202,7 @@ std::int64_t attack(bound::Context& context, const std::vector<ClauseRows>& clau
     for (int t = 0; t <= settings.steps; ++t) {
       if (stop()) return;
       evaluated += last - first;
-      if (!batch.step(size, t < settings.steps, oracle, found)) return;
+      if (!batch.step(size, t < settings.steps, judge, found)) return;
       size *= decay;
     }
   };

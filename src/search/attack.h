@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "bound/context.h"
-#include "search/oracle.h"
+#include "search/judge.h"
 #include "search/spec.h"
 
 namespace coronet::search {
@@ -18,11 +18,11 @@ struct AttackSettings {
   std::uint64_t stream = 0;  ///< separates the random numbers of one attack from another's
 };
 
-/// Attacks the clauses (all of one box or of several); offers what it finds to the oracle and stops
+/// Attacks the clauses (all of one box or of several); offers what it finds to the judge and stops
 /// when that is satisfied. best[k] becomes the least value of max_i f_i that any point of
 /// clauses[k] reached. Returns how many points were evaluated, each counted at every step.
 std::int64_t attack(bound::Context& context, const std::vector<ClauseRows>& clauses,
-                    const std::vector<GraphBox>& boxes, Oracle& oracle,
+                    const std::vector<GraphBox>& boxes, Judge& judge,
                     const AttackSettings& settings, std::vector<double>& best);
 
 /// f_i at (x, y); the clause is violated where all are <= 0.

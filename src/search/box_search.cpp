@@ -183,11 +183,8 @@ void BoxSearch::save_remembered(std::int64_t domains) {
   run_.save(progress_, domains);
 }
 
-Between BoxSearch::between() {
-  if (!run_.continuation.save) return nullptr;
-  return [this](std::int64_t domains) {
-    if (run_.save_due()) save(domains);
-  };
+Saving BoxSearch::saving() {
+  return {[this] { return run_.save_due(); }, [this](std::int64_t domains) { save(domains); }};
 }
 
 /// ReLUs first; boxes of the input get a turn where they may do better, then ReLUs the rest. Once
@@ -195,7 +192,7 @@ Between BoxSearch::between() {
 void BoxSearch::branch() {
   const auto split_inputs = [&](const Deadline& until) {
     run_.result.reason.clear();
-    drop_clauses(run_.split_inputs(open_, until, between()).clause_refuted);
+    drop_clauses(run_.split_inputs(open_, until, saving()).clause_refuted);
   };
   const auto exhausted = [&] { return tree().open.empty() && !over(); };
   if (!input_turns_) {
@@ -233,9 +230,10 @@ void BoxSearch::split_neurons(const Deadline& until) {
     const double before = tree().remaining();
     const std::size_t open_before = tree().open.size();
     run_.result.reason.clear();
+    const Deadline turn_ends = until.within(began + turn);
     const BranchOutcome outcome =
         relu_branch(engine_->context, root_, open_, tree(), run_.boxes, run_.oracle,
-                    until.within(began + turn), run_.memory / 2, between());
+                    {turn_ends, run_.memory / 2, saving(), run_.ranks});
     run_.take(outcome, open_, "branch");
     run_.end_phase("branch");
     const double after = tree().remaining();

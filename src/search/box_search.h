@@ -39,7 +39,7 @@ class BoxSearch {
   void check_known() const;
   void save(std::int64_t domains);
   void save_remembered(std::int64_t domains);
-  Between between();
+  Saving saving();
   void bound_clauses(int iterations, const char* how);
   bool shrink();
   void branch();

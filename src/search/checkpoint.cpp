@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "io/file.h"
+#include "search/domain_bytes.h"
 
 namespace coronet::search {
 
@@ -15,9 +16,6 @@ constexpr std::string_view kMagic = "CORONETS";
 /// Raised whenever what follows changes.
 constexpr std::uint32_t kFormat = 1;
 constexpr std::size_t kLongestText = 4096;
-/// Bytes that a domain and a box take at least: no count may announce more of them than fit.
-constexpr std::size_t kLeastDomain = 40;
-constexpr std::size_t kLeastBox = 32;
 
 void put(ByteWriter& out, const std::vector<std::vector<int>>& lists) {
   out.put(std::uint64_t{lists.size()});
@@ -30,46 +28,11 @@ std::vector<std::vector<int>> get_lists(ByteReader& in) {
   return lists;
 }
 
-void put(ByteWriter& out, const Domain& d) {
-  out.put(d.objective);
-  out.put(d.bound);
-  out.put(d.lambda);
-  out.put(std::uint64_t{d.decisions.size()});
-  for (const Decision& decision : d.decisions) {
-    out.put(decision.node);
-    out.put(decision.neuron);
-    out.put(decision.sign);
-    out.put(decision.beta);
-  }
-  out.put(d.alpha);
-  out.put(d.split_node);
-  out.put(d.split_neuron);
-}
-
-Domain get_domain(ByteReader& in) {
-  Domain d;
-  d.objective = in.get<int>();
-  d.bound = in.get<float>();
-  d.lambda = in.get_all<float>();
-  d.decisions.resize(in.get_count(4 * sizeof(int)));
-  for (Decision& decision : d.decisions) {
-    decision.node = in.get<int>();
-    decision.neuron = in.get<int>();
-    decision.sign = in.get<float>();
-    decision.beta = in.get<float>();
-  }
-  d.alpha = in.get_all<std::uint16_t>();
-  d.split_node = in.get<int>();
-  d.split_neuron = in.get<int>();
-  return d;
-}
-
 void put(ByteWriter& out, const Tree& tree) {
   out.put(tree.undecided);
   put(out, tree.free);
   out.put(tree.attacks);
-  out.put(std::uint64_t{tree.open.size()});
-  for (const Domain& d : tree.open) put(out, d);
+  put_items(tree.open, out);
 }
 
 Tree get_tree(ByteReader& in) {
@@ -77,10 +40,7 @@ Tree get_tree(ByteReader& in) {
   tree.undecided = in.get_all<char>();
   tree.free = get_lists(in);
   tree.attacks = in.get<std::uint64_t>();
-  tree.open.reserve(in.get_count(kLeastDomain));
-  for (std::size_t left = tree.open.capacity(); left > 0; --left) {
-    tree.open.push_back(get_domain(in));
-  }
+  tree.open = get_items<Domain>(in);
   return tree;
 }
 
@@ -128,25 +88,13 @@ BoxProgress get_box(ByteReader& in) {
 
 void put(ByteWriter& out, const InputTree& tree) {
   out.put(std::uint8_t{tree.planted});
-  out.put(std::uint64_t{tree.open.size()});
-  for (const BoxDomain& d : tree.open) {
-    out.put(d.lower);
-    out.put(d.upper);
-    out.put(d.clauses);
-    out.put(d.bound);
-  }
+  put_items(tree.open, out);
 }
 
 InputTree get_input_tree(ByteReader& in) {
   InputTree tree;
   tree.planted = in.get_bool();
-  for (std::size_t left = in.get_count(kLeastBox); left > 0; --left) {
-    BoxDomain& d = tree.open.emplace_back();
-    d.lower = in.get_all<double>();
-    d.upper = in.get_all<double>();
-    d.clauses = in.get_all<int>();
-    d.bound = in.get<double>();
-  }
+  tree.open = get_items<BoxDomain>(in);
   return tree;
 }
 

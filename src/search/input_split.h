@@ -4,20 +4,20 @@
 
 #include "bound/context.h"
 #include "search/input_tree.h"
-#include "search/oracle.h"
+#include "search/judge.h"
 #include "search/relu_branch.h"
 #include "search/spec.h"
+#include "search/turn.h"
 
 namespace coronet::search {
 
 /// Splits the tree's boxes (the clauses' own, where it is not planted yet) until every clause is
-/// refuted on all of its box, the oracle is satisfied, or time or memory runs out; the tree keeps
+/// refuted on all of its box, the judge is satisfied, or time or memory runs out; the tree keeps
 /// what is still open. Clauses of the tree that are not given are forgotten. Everything is computed
 /// in double with rigorous margins. Complete in the limit only: a property that holds with equality
 /// somewhere is never decided.
 BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>& clauses,
-                          const std::vector<GraphBox>& boxes, InputTree& tree, Oracle& oracle,
-                          const Deadline& deadline, std::size_t memory_bytes,
-                          const Between& between = nullptr);
+                          const std::vector<GraphBox>& boxes, InputTree& tree, Judge& judge,
+                          const Turn& turn);
 
 }  // namespace coronet::search

@@ -68,7 +68,7 @@ void forms_of(const bound::Context& context, const bound::Root& root, const Plan
 }  // namespace
 
 LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
-                        const ClauseRows& clause, const Domain& domain, Oracle& oracle,
+                        const ClauseRows& clause, const Domain& domain, Judge& judge,
                         bound::Workspace<double>& space) {
   const int inputs = context.net64.size(0);
   const int output = context.net64.nodes() - 1;
@@ -168,8 +168,8 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
     std::vector<float> x(inputs);
     const double* solution = lp.getColSolution();
     for (int i = 0; i < inputs; ++i) x[i] = static_cast<float>(solution[i]);
-    oracle.offer(clause.clause, x.data());
-    if (oracle.best()) return LeafOutcome::kViolated;
+    judge.offer(clause.clause, x.data());
+    if (judge.known()) return LeafOutcome::kViolated;
   }
   return LeafOutcome::kUndecided;
 }

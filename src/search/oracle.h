@@ -9,6 +9,7 @@
 
 #include "base/interval.h"
 #include "graph/graph.h"
+#include "search/judge.h"
 #include "spec/property.h"
 #include "spec/result.h"
 
@@ -23,14 +24,13 @@ using Evaluate = std::function<std::vector<Interval>(const std::vector<double>&)
 /// of the intervals does. One that does so by more than the rounding of a float32 inference ends
 /// the search at once; one that barely does ends it a little later, if no better one is found until
 /// then. One of which the intervals cannot tell does not count.
-class Oracle {
+class Oracle final : public Judge {
  public:
   Oracle(const Graph& graph, const Property& property, Evaluate evaluate);
 
-  /// x in graph order. True if a clear counterexample is known (from this or an earlier call).
-  bool offer(int clause, const float* x);
-  /// Is the search over: a clear counterexample, or a bare one and some time since?
-  [[nodiscard]] bool found() const;
+  bool offer(int clause, const float* x) override;
+  [[nodiscard]] bool found() const override;
+  [[nodiscard]] bool known() const override { return best().has_value(); }
   /// Is there no counterexample, but a candidate too close to tell whether it is one?
   [[nodiscard]] bool doubtful() const;
   /// The clear counterexample, or the bare one if there is no clear one.

@@ -3,21 +3,21 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "bound/context.h"
 #include "bound/optimise.h"
-#include "search/oracle.h"
+#include "search/judge.h"
 #include "search/spec.h"
 #include "search/tree.h"
+#include "search/turn.h"
 
 namespace coronet::search {
 
 struct BranchOutcome {
   bool refuted = false;              ///< every clause given is refuted
-  std::string reason;                ///< why not, if neither refuted nor the oracle satisfied
+  std::string reason;                ///< why not, if neither refuted nor the judge satisfied
   std::vector<char> clause_refuted;  ///< one for each clause given
   std::vector<double> bound;         ///< least proved bound of each clause's open domains
   std::int64_t domains = 0;          ///< domains bounded
@@ -26,16 +26,11 @@ struct BranchOutcome {
   std::vector<double> best_attack;  ///< least value that an attack reached, by clause
 };
 
-/// Called between rounds, when all that is open lies in the tree: so many domains were bounded.
-using Between = std::function<void(std::int64_t domains)>;
-
-/// Splits the tree's open domains until every clause is refuted, the oracle is satisfied, or time
+/// Splits the tree's open domains until every clause is refuted, the judge is satisfied, or time
 /// or memory runs out; the tree keeps what is still open. From time to time, and never for more
 /// than a fifth of it, the open clauses are attacked.
 BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
                           const std::vector<ClauseRows>& clauses, Tree& tree,
-                          const std::vector<GraphBox>& boxes, Oracle& oracle,
-                          const Deadline& deadline, std::size_t memory_bytes,
-                          const Between& between = nullptr);
+                          const std::vector<GraphBox>& boxes, Judge& judge, const Turn& turn);
 
 }  // namespace coronet::search

@@ -42,9 +42,9 @@ void Run::take(const BranchOutcome& outcome, const std::vector<ClauseRows>& clau
 }
 
 BranchOutcome Run::split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until,
-                                const Between& between) {
-  const BranchOutcome outcome =
-      input_split(whole.context, clauses, boxes, *inputs, oracle, until, memory / 2, between);
+                                const Saving& saving) {
+  const BranchOutcome outcome = input_split(whole.context, clauses, boxes, *inputs, oracle,
+                                            {until, memory / 2, saving, ranks});
   take(outcome, clauses, "input-split");
   end_phase("input-split");
   return outcome;

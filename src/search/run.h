@@ -44,9 +44,9 @@ struct Run {
 
   /// Input splitting of the clauses' whole boxes, on the whole graph, from where `inputs` stands.
   BranchOutcome split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until,
-                             const Between& between);
+                             const Saving& saving);
 
-  /// Is the state to be saved now?
+  /// Is the state to be saved now? From any thread.
   [[nodiscard]] bool save_due() const { return continuation.save && continuation.due(); }
   /// Saves it, where somebody takes it; `domains` were bounded beside those of the result.
   void save(std::shared_ptr<BoxProgress> box, std::int64_t domains) const;

@@ -101,12 +101,6 @@ class Translation {
 
 }  // namespace
 
-std::size_t bytes_of(const std::vector<Domain>& domains) {
-  std::size_t total = 0;
-  for (const Domain& d : domains) total += d.bytes();
-  return total;
-}
-
 void Tree::clear(Workers& workers) {
   constexpr std::size_t kAtOnce = 4096;
   workers.run(static_cast<int>((open.size() + kAtOnce - 1) / kAtOnce), [&](int task, int) {

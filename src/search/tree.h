@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "bound/optimise.h"
 #include "search/domain.h"
+#include "search/rounds.h"
 #include "search/spec.h"
 
 namespace coronet::search {
@@ -19,8 +20,6 @@ struct BranchStart {
   std::vector<float> lambda;
   std::vector<AlignedVector<float>> alpha;  ///< [nodes], each [size(node)] or empty
 };
-
-std::size_t bytes_of(const std::vector<Domain>& domains);
 
 struct Tree {
   std::vector<Domain> open;  ///< domain.objective: the clause

@@ -121,9 +121,9 @@ class Verification {
     for (const ClauseRows& c : clauses_) {
       if (open(c)) list.push_back(c);
     }
-    const BranchOutcome outcome = run_.split_inputs(list, deadline_, [&](std::int64_t domains) {
-      if (run_.save_due()) run_.save(nullptr, domains);
-    });
+    const Saving saving{[&] { return run_.save_due(); },
+                        [&](std::int64_t domains) { run_.save(nullptr, domains); }};
+    const BranchOutcome outcome = run_.split_inputs(list, deadline_, saving);
     if (!outcome.refuted && !oracle_.found()) run_.save(nullptr, 0);
   }
 

@@ -129,7 +129,7 @@ class DealtRows final : public RowBounder {
       its.peak_bytes = std::max(its.peak_bytes, question.peak_bytes);
       its.device_bytes = std::max(its.device_bytes, question.device_bytes);
       its.fetched_bytes = std::max(its.fetched_bytes, question.fetched_bytes);
-      its.waited = std::max(its.waited, question.waited);
+      its.fetch_seconds = std::max(its.fetch_seconds, question.fetch_seconds);
       if (question.last > question.first) {
         copy_rows(get_rows(reader), question.first, question.last, rows, result);
         its.rows += question.last - question.first;
@@ -186,6 +186,13 @@ std::unique_ptr<RowBounder> Ranks::reduced(const RowBounder& parent, const Bound
   return std::make_unique<DealtRows>(*this, context, number);
 }
 
+void Ranks::search(const RowBounder& of, const comm::Bytes& order) {
+  comm::Writer writer = this->order(RankOrder::kSearch);
+  writer.put(dynamic_cast<const DealtRows&>(of).number());
+  writer.put(order);
+  (void)group_.broadcast(writer.take(), 0);
+}
+
 void Ranks::end() { (void)group_.broadcast(order(RankOrder::kEnd).take(), 0); }
 
 const std::vector<RankReport>& Ranks::reports() {
@@ -193,7 +200,7 @@ const std::vector<RankReport>& Ranks::reports() {
   work_[0].device_bytes = peak_bytes(accelerator_);
   if (weights_ != nullptr) {
     work_[0].fetched_bytes = weights_->fetched();
-    work_[0].waited = weights_->waited();
+    work_[0].fetch_seconds = weights_->waited();
   }
   return work_;
 }

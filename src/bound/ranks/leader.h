@@ -34,6 +34,15 @@ class Ranks {
   /// from here, by these bounds; each rank makes it by itself.
   std::unique_ptr<RowBounder> reduced(const RowBounder& parent, const Bounds& bounds,
                                       Context& context);
+  /// Has the others take part in a turn of a search on the graph of `of`, which came from here;
+  /// what `order` says is between the search here and there (ServerSettings::search). It talks
+  /// through group(), in letters from kFirstSearchTag on, and is over on all ranks before the next
+  /// call.
+  void search(const RowBounder& of, const comm::Bytes& order);
+  [[nodiscard]] comm::Communicator& group() { return group_; }
+  /// What rank r has done, to be added to.
+  [[nodiscard]] RankReport& report(int r) { return work_[r]; }
+
   /// Sends the others home.
   void end();
 

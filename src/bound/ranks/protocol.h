@@ -15,11 +15,15 @@ enum class RankOrder : std::uint8_t {
   kReduce,  ///< number, parent's number, nodes' sizes in sum, parent's bounds: make a graph
   kRows,    ///< number, on devices?, seconds left, settings, list, root: bound rows until there are
             ///< no more
+  kSearch,  ///< number, then what the search has to say: part in a turn of it (search/ranks/)
   kEnd,
 };
 
 /// The graph that was read has this number; those made of it count up from there.
 inline constexpr int kWholeGraph = 0;
+
+/// The tags below belong to rows; those from here on to whoever gives orders to search.
+inline constexpr int kFirstSearchTag = 1 << 16;
 
 /// Each hand of a rank asks for a part of the rows, hears a Deal::Part (row_parts.h), and tells
 /// with its next question what that one brought.
@@ -37,7 +41,7 @@ struct RankQuestion {
   std::uint64_t peak_bytes = 0;  ///< of its rank so far, as RankReport has them
   std::uint64_t device_bytes = 0;
   std::uint64_t fetched_bytes = 0;
-  double waited = 0;
+  double fetch_seconds = 0;
 };
 
 /// Who a rank is.

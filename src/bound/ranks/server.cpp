@@ -30,11 +30,18 @@ class Server {
       comm::Reader reader(bytes);
       const auto order = reader.get<RankOrder>();
       for (const int number : reader.get<std::vector<int>>()) graphs_.erase(number);
-      if (order == RankOrder::kEnd) return;
-      if (order == RankOrder::kReduce) {
-        reduce(reader);
-      } else {
-        bound(reader);
+      switch (order) {
+        case RankOrder::kReduce:
+          reduce(reader);
+          break;
+        case RankOrder::kRows:
+          bound(reader);
+          break;
+        case RankOrder::kSearch:
+          search(reader);
+          break;
+        case RankOrder::kEnd:
+          return;
       }
     }
   }
@@ -85,6 +92,11 @@ class Server {
                [&](int hand) { work(*parts, hand); });
   }
 
+  void search(comm::Reader& reader) {
+    Context& context = *graphs_.at(reader.get<int>())->context;
+    settings_.search(group_, context, reader.get<comm::Bytes>());
+  }
+
   void work(RowParts& parts, int hand) {
     RankQuestion question;
     question.hand = hand;
@@ -95,7 +107,7 @@ class Server {
       question.device_bytes = peak_bytes(settings_.accelerator);
       if (settings_.weights != nullptr) {
         question.fetched_bytes = settings_.weights->fetched();
-        question.waited = settings_.weights->waited();
+        question.fetch_seconds = settings_.weights->waited();
       }
       comm::Writer writer;
       writer.put(question);

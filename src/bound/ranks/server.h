@@ -1,4 +1,5 @@
-// Rows dealt over ranks: the side of those that bound them for the leader.
+// Rows dealt over ranks: the side of those that bound them for the leader, and take part in its
+// search.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +24,13 @@ struct ServerSettings {
   const ShardedWeights* weights = nullptr;   ///< where it shares them
   /// A context for a graph, which outlives it.
   std::function<std::shared_ptr<Context>(const Graph&)> make;
+  /// Takes part in a turn of a search on the context's graph, as the leader's order says.
+  std::function<void(comm::Communicator&, Context&, const comm::Bytes& order)> search;
 };
 
-/// As any rank but 0: meets the others and bounds rows until the leader ends. Throws what the work
-/// throws and as comm::Channel::receive does, comm::RankLeft where the leader left before it ended.
+/// As any rank but 0: meets the others, bounds rows and searches until the leader ends. Throws what
+/// the work throws and as comm::Channel::receive does, comm::RankLeft where the leader left before
+/// it ended.
 void serve_rows(comm::Communicator& group, const Graph& graph, const ServerSettings& settings);
 
 }  // namespace coronet::bound

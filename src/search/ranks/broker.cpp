@@ -1,0 +1,271 @@
+#include "search/ranks/broker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "bound/ranks/leader.h"
+
+namespace coronet::search {
+
+namespace {
+
+/// Seconds between two looks at the clock where nothing is heard.
+constexpr double kTick = 0.05;
+
+/// Bytes a second that what is open comes back with at the end of a turn, at least: a turn ends so
+/// much sooner that all is here at its deadline.
+constexpr double kGathered = 3e8;
+
+}  // namespace
+
+template <class Item>
+Broker<Item>::Broker(bound::Ranks& ranks, std::vector<Item>& open, const TurnWords& words,
+                     const Turn& turn, Judge& judge, std::int64_t before, Teller& teller,
+                     Tracer& tracer)
+    : ranks_(ranks),
+      open_(open),
+      words_(words),
+      turn_(turn),
+      judge_(judge),
+      before_(before),
+      teller_(teller),
+      tracer_(tracer),
+      members_(ranks.group().size()),
+      findings_(members_.size()) {}
+
+template <class Item>
+void Broker<Item>::run() {
+  while (!all_done()) {
+    if (!stopped_) {
+      most_bytes_ = std::max(most_bytes_, bytes());
+      if (over()) {
+        stop();
+      } else {
+        deal();
+      }
+    }
+    const auto letter = ranks_.group().receive(comm::kAny, kNewsTag, kNewsWords, kTick);
+    if (letter) {
+      comm::Reader news(letter->bytes);
+      hear(letter->from, news);
+    }
+    tell();
+  }
+}
+
+template <class Item>
+void Broker<Item>::hear(int from, comm::Reader& news) {
+  Seen& member = members_[from];
+  switch (news.get<News>()) {
+    case News::kStanding:
+      news.get(member.standing);
+      news.get(member.stuck);
+      return;
+    case News::kDry: {
+      member.dry = true;
+      const std::int64_t bounded = member.standing.bounded;
+      member.standing = {};
+      member.standing.bounded = bounded;
+      return;
+    }
+    case News::kShare:
+      member.asked = false;
+      take(member, news);
+      return;
+    case News::kPoint:
+      judge(from, news);
+      return;
+    case News::kRest:
+      take(member, news);
+      return;
+    case News::kDone:
+      end_of(from, news);
+      return;
+  }
+}
+
+template <class Item>
+void Broker<Item>::take(Seen& from, comm::Reader& news) {
+  std::vector<Item> items = get_items<Item>(news);
+  from.taken += static_cast<std::int64_t>(items.size());
+  std::move(items.begin(), items.end(), std::back_inserter(open_));
+}
+
+template <class Item>
+void Broker<Item>::judge(int from, comm::Reader& news) {
+  const auto clause = news.get<int>();
+  const auto x = news.get<std::vector<float>>();
+  PointVerdict verdict;
+  verdict.found = judge_.offer(clause, x.data());
+  verdict.known = judge_.known();
+  comm::Writer answer;
+  answer.put(verdict);
+  ranks_.group().send(from, kVerdictTag, kVerdictWords, answer.take());
+}
+
+template <class Item>
+void Broker<Item>::end_of(int from, comm::Reader& news) {
+  Seen& member = members_[from];
+  const auto done = news.get<MemberDone>();
+  if (done.received != member.given || done.sent != member.taken) {
+    throw Error(ErrorKind::kInternal,
+                fmt::format("domains were lost: {} went to rank {} and {} arrived, it sent {} and "
+                            "{} arrived",
+                            member.given, from, done.received, done.sent, member.taken));
+  }
+  Findings& findings = findings_[from];
+  news.get(findings.undecided);
+  news.get(findings.best_attack);
+  news.get(findings.attacks);
+  member.done = true;
+  member.standing = {};
+  member.standing.bounded = done.bounded;
+  RankReport& report = ranks_.report(from);
+  report.domains += done.bounded;
+  report.handed_over += done.shared;
+  report.seconds += done.busy * report.threads;
+  report.waited += done.waited;
+  report.peak_bytes = std::max(report.peak_bytes, done.peak_bytes);
+}
+
+/// In the order in which one rank alone asks (drive()).
+template <class Item>
+bool Broker<Item>::over() {
+  if (nothing_open() || judge_.found()) return true;
+  // Not before something was done: whoever saves at every occasion gets on, too.
+  if (bounded() > 0 && turn_.saving.due && turn_.saving.due()) {
+    saves_ = true;
+    return true;
+  }
+  const double gathering = static_cast<double>(bytes()) / kGathered;
+  late_ = turn_.deadline.passed() || turn_.deadline.left() < gathering;
+  if (late_) reason_ = words_.late;
+  for (const Seen& member : members_) {
+    if (reason_.empty()) reason_ = member.stuck;
+  }
+  if (reason_.empty() && bytes() > turn_.memory_bytes) reason_ = words_.full;
+  return !reason_.empty();
+}
+
+template <class Item>
+void Broker<Item>::stop() {
+  stopped_ = true;
+  hurry_ = true;
+  comm::Communicator& group = ranks_.group();
+  for (int r = 0; r < group.size(); ++r) {
+    if (r != 0) group.send(r, kHurryTag, kHurryWords, {});
+    comm::Writer call;
+    call.put(Call::kStop);
+    group.send(r, kCallTag, kCallWords, call.take());
+  }
+}
+
+template <class Item>
+void Broker<Item>::deal() {
+  std::vector<int> dry;
+  for (std::size_t r = 0; r < members_.size(); ++r) {
+    if (members_[r].dry) dry.push_back(static_cast<int>(r));
+  }
+  if (dry.empty()) return;
+  if (open_.empty()) {
+    ask_for_shares(static_cast<int>(dry.size()));
+  } else {
+    hand_out(dry);
+  }
+}
+
+/// By turns, so that each gets old ones, with much below them, and new ones.
+template <class Item>
+void Broker<Item>::hand_out(const std::vector<int>& to) {
+  std::vector<std::vector<Item>> share(to.size());
+  for (std::size_t i = 0; i < open_.size(); ++i) {
+    share[i % to.size()].push_back(std::move(open_[i]));
+  }
+  open_.clear();
+  for (std::size_t k = 0; k < to.size(); ++k) {
+    if (share[k].empty()) continue;
+    Seen& member = members_[to[k]];
+    member.dry = false;
+    member.standing.open = share[k].size();
+    member.standing.bytes = bytes_of(share[k]);
+    member.given += static_cast<std::int64_t>(share[k].size());
+    send_in_letters(std::move(share[k]), [&](const std::vector<Item>& items) {
+      comm::Writer call;
+      call.put(Call::kTake);
+      put_items(items, call);
+      ranks_.group().send(to[k], kCallTag, kCallWords, call.take());
+    });
+  }
+}
+
+/// From those that have most, as many as have none.
+template <class Item>
+void Broker<Item>::ask_for_shares(int dry) {
+  int asked = 0;
+  for (const Seen& member : members_) asked += member.asked ? 1 : 0;
+  for (; asked < dry; ++asked) {
+    Seen* richest = nullptr;
+    for (Seen& member : members_) {
+      if (member.dry || member.asked || member.standing.open < 2) continue;
+      if (richest == nullptr || member.standing.open > richest->standing.open) richest = &member;
+    }
+    if (richest == nullptr) return;
+    richest->asked = true;
+    comm::Writer call;
+    call.put(Call::kShare);
+    call.put(dry + 1);
+    ranks_.group().send(static_cast<int>(richest - members_.data()), kCallTag, kCallWords,
+                        call.take());
+  }
+}
+
+template <class Item>
+bool Broker<Item>::nothing_open() const {
+  return open_.empty() && std::all_of(members_.begin(), members_.end(),
+                                      [](const Seen& m) { return m.dry && !m.asked; });
+}
+
+template <class Item>
+bool Broker<Item>::all_done() const {
+  return std::all_of(members_.begin(), members_.end(), [](const Seen& m) { return m.done; });
+}
+
+template <class Item>
+std::int64_t Broker<Item>::bounded() const {
+  std::int64_t sum = 0;
+  for (const Seen& member : members_) sum += member.standing.bounded;
+  return sum;
+}
+
+template <class Item>
+std::size_t Broker<Item>::bytes() const {
+  std::size_t sum = bytes_of(open_);
+  for (const Seen& member : members_) sum += member.standing.bytes;
+  return sum;
+}
+
+template <class Item>
+void Broker<Item>::tell() {
+  std::size_t open = open_.size();
+  for (const Seen& member : members_) open += member.standing.open;
+  const auto standing = [&] {
+    Standing least = members_[0].standing.standing;
+    for (const Seen& member : members_) {
+      const Standing& s = member.standing.standing;
+      least.best_attack = std::min(least.best_attack, s.best_attack);
+      if (s.bound >= least.bound) continue;
+      least.bound = s.bound;
+      least.worst_row = s.worst_row;
+    }
+    return least;
+  };
+  teller_.tell(words_.phase, open, before_ + bounded(), standing, tracer_);
+}
+
+template class Broker<Domain>;
+template class Broker<BoxDomain>;
+
+}  // namespace coronet::search

@@ -1,0 +1,218 @@
+#include "search/ranks/shared_turn.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <limits>
+#include <thread>
+
+#include "bound/ranks/packets.h"
+#include "comm/run_as.h"
+#include "search/input_rounds.h"
+#include "search/neuron_rounds.h"
+#include "search/ranks/broker.h"
+#include "search/ranks/distant_judge.h"
+#include "search/ranks/member.h"
+
+namespace coronet::search {
+
+namespace {
+
+enum class Kind : std::uint8_t { kNeurons, kBoxes };
+
+/// The oracle, for the leader's own part in a turn: the end of the turn counts as found.
+class NearJudge final : public Judge {
+ public:
+  NearJudge(Judge& oracle, const std::atomic<bool>& over) : oracle_(oracle), over_(over) {}
+  bool offer(int clause, const float* x) override { return oracle_.offer(clause, x); }
+  [[nodiscard]] bool found() const override { return over_ || oracle_.found(); }
+  [[nodiscard]] bool known() const override { return oracle_.known(); }
+
+ private:
+  Judge& oracle_;
+  const std::atomic<bool>& over_;
+};
+
+void put_clauses(const std::vector<ClauseRows>& clauses, comm::Writer& order) {
+  order.put(static_cast<int>(clauses.size()));
+  for (const ClauseRows& c : clauses) {
+    order.put(c.clause);
+    order.put(c.box);
+    order.put(c.count);
+    order.put(c.output);
+    order.put(c.input);
+    order.put(c.constant);
+    order.put(c.strict);
+  }
+}
+
+std::vector<ClauseRows> get_clauses(comm::Reader& order) {
+  std::vector<ClauseRows> clauses;
+  for (int left = order.get<int>(); left > 0; --left) {
+    ClauseRows& c = clauses.emplace_back();
+    order.get(c.clause);
+    order.get(c.box);
+    order.get(c.count);
+    order.get(c.output);
+    order.get(c.input);
+    order.get(c.constant);
+    order.get(c.strict);
+  }
+  return clauses;
+}
+
+void put_boxes(const std::vector<GraphBox>& boxes, comm::Writer& order) {
+  order.put(static_cast<int>(boxes.size()));
+  for (const GraphBox& b : boxes) {
+    order.put(b.lower);
+    order.put(b.upper);
+  }
+}
+
+std::vector<GraphBox> get_boxes(comm::Reader& order) {
+  std::vector<GraphBox> boxes;
+  for (int left = order.get<int>(); left > 0; --left) {
+    GraphBox& b = boxes.emplace_back();
+    order.get(b.lower);
+    order.get(b.upper);
+  }
+  return boxes;
+}
+
+/// An order: kind, seconds left of the run and of the turn, clauses, boxes, and of neurons the
+/// attacks made and the root.
+comm::Writer begin(Kind kind, const bound::Context& context, const Turn& turn,
+                   const std::vector<ClauseRows>& clauses, const std::vector<GraphBox>& boxes) {
+  comm::Writer order;
+  order.put(kind);
+  order.put(context.deadline.left());
+  order.put(turn.deadline.left());
+  put_clauses(clauses, order);
+  put_boxes(boxes, order);
+  return order;
+}
+
+comm::Bytes order_of(const NeuronTurn& what, const bound::Context& context, const Turn& turn) {
+  comm::Writer order = begin(Kind::kNeurons, context, turn, what.clauses, what.boxes);
+  order.put(what.attacks);
+  bound::put_root(order, what.root, context.net32.nodes() - 1);
+  return order.take();
+}
+
+comm::Bytes order_of(const BoxTurn& what, const bound::Context& context, const Turn& turn) {
+  return begin(Kind::kBoxes, context, turn, what.clauses, what.boxes).take();
+}
+
+/// A rank's part, beginning with no domain.
+void work(comm::Communicator& group, bound::Context& context, const NeuronTurn& what, Judge& judge,
+          const Deadline& deadline, std::uint64_t memory_bytes) {
+  Tree tree;
+  tree.undecided.assign(what.clauses.size(), 0);
+  // No two ranks ever draw the same points.
+  tree.attacks = what.attacks + group.rank();
+  NeuronRounds rounds(context, what.root, what.clauses, what.boxes, tree, judge, deadline,
+                      group.size());
+  Member<Domain>(group, judge, deadline, memory_bytes).run(rounds);
+}
+
+void work(comm::Communicator& group, bound::Context& context, const BoxTurn& what, Judge& judge,
+          const Deadline& deadline, std::uint64_t memory_bytes) {
+  InputTree tree;
+  InputRounds rounds(context, what.clauses, what.boxes, tree, judge, deadline);
+  Member<BoxDomain>(group, judge, deadline, memory_bytes).run(rounds);
+}
+
+/// A turn that ended in time for its domains to come back may do so too soon; whoever follows reads
+/// the clock to know why it ended.
+void wait_for(const Deadline& deadline) {
+  while (!deadline.passed()) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::min(deadline.left(), 0.01)));
+  }
+}
+
+template <class What, class Item>
+TurnEnd share_turn(bound::Context& context, const What& what, std::vector<Item>& open,
+                   const TurnWords& words, const Turn& turn, Judge& judge,
+                   const std::function<void(const Findings&)>& absorb) {
+  comm::Communicator& group = turn.ranks->group();
+  const Deadline until = turn.deadline.unless(group.channel().broken());
+  TurnEnd end;
+  Teller teller;
+  if (turn.saving.due && turn.saving.due()) turn.saving.save(0);
+  while (!open.empty() && !judge.found()) {
+    turn.ranks->search(*context.ranks, order_of(what, context, turn));
+    Broker<Item> broker(*turn.ranks, open, words, turn, judge, end.bounded, teller, context.tracer);
+    // It mostly waits, beside the thread that works.
+    std::exception_ptr of_broker;
+    std::thread thread([&] {
+      try {
+        comm::run_as(group.channel(), [&](comm::Channel&) { broker.run(); });
+      } catch (...) {
+        of_broker = std::current_exception();
+      }
+    });
+    std::exception_ptr of_member;
+    try {
+      comm::run_as(group.channel(), [&](comm::Channel&) {
+        NearJudge near(judge, broker.hurry());
+        work(group, context, what, near, until, std::numeric_limits<std::uint64_t>::max());
+      });
+    } catch (...) {
+      of_member = std::current_exception();
+    }
+    thread.join();
+    if (of_member) std::rethrow_exception(of_member);
+    if (of_broker) std::rethrow_exception(of_broker);
+    for (const Findings& findings : broker.findings()) absorb(findings);
+    end.bounded += broker.bounded();
+    end.bytes = std::max(end.bytes, broker.most_bytes());
+    end.reason = broker.reason();
+    if (broker.late()) wait_for(turn.deadline);
+    if (!broker.saves()) break;
+    turn.saving.save(end.bounded);
+  }
+  return end;
+}
+
+}  // namespace
+
+bool several(bound::Ranks* ranks) { return ranks != nullptr && ranks->group().size() > 1; }
+
+TurnEnd share(bound::Context& context, const NeuronTurn& what, std::vector<Domain>& open,
+              const TurnWords& words, const Turn& turn, Judge& judge,
+              const std::function<void(const Findings&)>& absorb) {
+  return share_turn(context, what, open, words, turn, judge, absorb);
+}
+
+TurnEnd share(bound::Context& context, const BoxTurn& what, std::vector<BoxDomain>& open,
+              const TurnWords& words, const Turn& turn, Judge& judge,
+              const std::function<void(const Findings&)>& absorb) {
+  return share_turn(context, what, open, words, turn, judge, absorb);
+}
+
+void take_part(comm::Communicator& group, bound::Context& context, const comm::Bytes& order,
+               std::uint64_t memory_bytes) {
+  comm::Reader reader(order);
+  const auto kind = reader.get<Kind>();
+  const double now = elapsed_seconds();
+  const std::atomic<bool>& broken = group.channel().broken();
+  const Deadline run = Deadline(now + reader.get<double>()).unless(broken);
+  const Deadline turn = Deadline(now + reader.get<double>()).unless(broken);
+  const std::vector<ClauseRows> clauses = get_clauses(reader);
+  const std::vector<GraphBox> boxes = get_boxes(reader);
+  bound::Context mine(context.net32, context.net64, context.options, context.workers, run,
+                      context.tracer);
+  mine.device = context.device;
+  DistantJudge judge(group, mine.net32.size(0));
+  if (kind == Kind::kNeurons) {
+    const auto attacks = reader.get<std::uint64_t>();
+    const bound::Root root = bound::get_root(reader, mine.net32.nodes());
+    work(group, mine, NeuronTurn{root, clauses, boxes, attacks}, judge, turn, memory_bytes);
+  } else {
+    work(group, mine, BoxTurn{clauses, boxes}, judge, turn, memory_bytes);
+  }
+  judge.settle();
+}
+
+}  // namespace coronet::search
