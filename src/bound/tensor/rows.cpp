@@ -84,7 +84,7 @@ RowBounds TensorRows::together(const Root& root, const RowList& list,
   lanes_.front().context.workers.run(lanes, [&](int lane, int) {
     const double begin = elapsed_seconds();
     TensorLane& mine = lanes_[lane];
-    const RowTask task(mine.context, root, list, settings, deadline);
+    RowTask task(mine.context, root, list, settings, deadline);
     for (int k = lane * groups + rows_.rank(); k < parts; k += lanes * groups) {
       if (mine.group.agree(deadline.passed())) {
         late = true;
