@@ -7,11 +7,13 @@
 #include <cstring>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/rng.h"
 #include "comm/communicator.h"
 #include "comm/packet.h"
+#include "comm/shards.h"
 
 namespace coronet::test {
 
@@ -232,6 +234,42 @@ inline void barriers(comm::Communicator& group) {
   }
 }
 
+/// Any bytes of arrays of which each rank has a part, read by two threads of each, out of step.
+inline void shards(comm::Communicator& group) {
+  const std::vector<std::size_t> sizes{0, 3, 8, 1000, (std::size_t{1} << 20) + 5};
+  const auto byte_of = [](std::size_t array, std::size_t i) {
+    return static_cast<std::byte>((i * 7 + i / 251 + array) & 0xFFU);
+  };
+  comm::Shards all(group);
+  for (std::size_t a = 0; a < sizes.size(); ++a) {
+    const auto [first, last] = comm::Shards::part(sizes[a], group.size(), group.rank());
+    comm::Bytes mine;
+    for (std::size_t i = first; i < last; ++i) mine.push_back(byte_of(a, i));
+    EXPECT_LE(mine.size(), sizes[a] / group.size() + 8);
+    EXPECT_EQ(all.add(std::move(mine), sizes[a]), static_cast<int>(a));
+  }
+  all.serve();
+  const auto read = [&](std::uint64_t stream) {
+    for (std::uint64_t i = 0; i < 40; ++i) {
+      const auto a = static_cast<std::size_t>(uniform_index(3, stream, 3 * i, sizes.size()));
+      const auto first = uniform_index(3, stream, 3 * i + 1, sizes[a] + 1);
+      const auto count = uniform_index(3, stream, 3 * i + 2, sizes[a] - first + 1);
+      comm::ShardFetch fetch = all.fetch(static_cast<int>(a), first, count);
+      comm::ShardFetch beside = all.fetch(3, 0, 1000);
+      const std::byte* const bytes = fetch.wait();
+      std::size_t wrong = 0;
+      for (std::size_t k = 0; k < count; ++k) wrong += bytes[k] != byte_of(a, first + k) ? 1 : 0;
+      EXPECT_EQ(wrong, 0U) << "array " << a << ", " << count << " bytes from " << first;
+      EXPECT_EQ(beside.wait()[999], byte_of(3, 999));
+    }
+  };
+  const auto stream = static_cast<std::uint64_t>(2 * group.rank());
+  std::thread other([&] { read(stream); });
+  read(stream + 1);
+  other.join();
+  group.barrier();  // the others may still be reading
+}
+
 inline const std::vector<CommCase>& comm_cases() {
   static const std::vector<CommCase> all{
       {"all_gather", gathers},
@@ -245,6 +283,7 @@ inline const std::vector<CommCase>& comm_cases() {
       {"sub-groups", sub_groups},
       {"large", large},
       {"barrier", barriers},
+      {"shards", shards},
   };
   return all;
 }

@@ -217,6 +217,67 @@ TEST_F(RankProcesses, MeshesThatAreRefused) {
   }
 }
 
+/// Weights shared, or read from the file: verdicts, violated and not, and the bits of bounds.
+TEST_F(RankProcesses, WeightsAreHeldInAnyWay) {
+  for (const char* name : {"holds", "branching", "violated"}) {
+    SCOPED_TRACE(name);
+    Words words{"verify", example("shapes.onnx"), example(std::string(name) + ".vnnlib")};
+    const std::string verdict = run(words).out.substr(0, 5);
+    words.insert(words.end(), {"--weights", "fsdp"});
+    EXPECT_EQ(run(words).out.substr(0, 5), verdict);
+    const std::vector<Process> all = start_tcp(2, words);
+    const Outcome leader = finish(all[0]);
+    EXPECT_EQ(leader.code, 0) << leader.err;
+    EXPECT_EQ(leader.out.substr(0, 5), verdict);
+    EXPECT_EQ(finish(all[1]).code, 0);
+  }
+  const Words bounds{"bounds",
+                     example("shapes.onnx"),
+                     example("branching.vnnlib"),
+                     "--method",
+                     "alpha",
+                     "--iterations",
+                     "3000",
+                     "--converged",
+                     "0",
+                     "--json"};
+  const auto with = [&](const Words& more) {
+    Words words = bounds;
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  EXPECT_EQ(run(with({file("one")})).code, 0);
+  EXPECT_EQ(run(with({file("alone"), "--weights", "fsdp"})).code, 0);
+  EXPECT_EQ(run(with({file("stream"), "--weights", "stream"})).code, 0);
+  EXPECT_EQ(run(with({file("threads"), "--weights", "fsdp", "--ranks", "3"})).code, 0);
+  for (const Process& process : start_tcp(2, with({file("tcp"), "--weights", "fsdp"}))) {
+    EXPECT_EQ(finish(process).code, 0);
+  }
+  const auto one = nlohmann::json::parse(slurp(file("one")));
+  for (const char* name : {"alone", "stream", "threads", "tcp"}) {
+    SCOPED_TRACE(name);
+    const auto other = nlohmann::json::parse(slurp(file(name)));
+    EXPECT_EQ(other["nodes"], one["nodes"]);
+    EXPECT_EQ(other["rows"], one["rows"]);
+  }
+  const auto ranks = nlohmann::json::parse(slurp(file("tcp")))["ranks"];
+  for (const auto& rank : ranks) EXPECT_GT(rank["fetched_bytes"], 0);
+  const double all =
+      ranks[0]["weight_bytes"].get<double>() + ranks[1]["weight_bytes"].get<double>();
+  EXPECT_NEAR(ranks[0]["weight_bytes"].get<double>(), all / 2, 0.02 * all / 2);
+}
+
+TEST_F(RankProcesses, WeightsThatDoNotFitAreRefusedWithWhatHelps) {
+  const Words words{"verify", example("shapes.onnx"), example("holds.vnnlib"), "--memory-gib",
+                    "1e-7"};
+  const Outcome outcome = run(words);
+  EXPECT_EQ(outcome.code, 4) << outcome.err;
+  EXPECT_NE(outcome.err.find("--weights fsdp"), std::string::npos) << outcome.err;
+  Words wrong = words;
+  wrong.insert(wrong.end(), {"--weights", "somewhere"});
+  EXPECT_EQ(run(wrong).code, 2);
+}
+
 TEST_F(RankProcesses, AKilledRankEndsAll) {
   for (const auto& [victim, shared] :
        {std::pair{1, false}, std::pair{0, false}, std::pair{1, true}, std::pair{0, true}}) {

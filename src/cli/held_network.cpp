@@ -1,6 +1,7 @@
 #include "cli/held_network.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,15 @@ Place place_of(const std::string& word) {
               fmt::format("--weights {}: expected replicated, fsdp, stream or auto", word));
 }
 
+/// Tiles come and go in megabytes, in buffers that one thread takes and another gives back: each of
+/// the C library's arenas would keep some of them. What is so large goes back to the system
+/// instead.
+void keep_no_large_buffers() {
+  constexpr int kLarge = 256 * 1024;
+  ::mallopt(M_MMAP_THRESHOLD, kLarge);
+  ::mallopt(M_TRIM_THRESHOLD, kLarge);
+}
+
 /// Refused before they are read: the error says what helps, which running out of memory cannot.
 void check_room(std::size_t all, int ranks, Place place, const Options& options) {
   if (place == Place::kStreamed) return;
@@ -43,9 +53,10 @@ void check_room(std::size_t all, int ranks, Place place, const Options& options)
 
 }  // namespace
 
-HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Options& options)
-    : graph_((place_of(options.weights), model.lower(Model::Numbers::kInFile))) {
+HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Options& options) {
   const Place place = place_of(options.weights);
+  if (place != Place::kReplicated) keep_no_large_buffers();
+  graph_ = model.lower(Model::Numbers::kInFile);
   check_room(weight_bytes(graph_), channel != nullptr ? channel->size() : 1, place, options);
   if (place == Place::kReplicated) {
     gather_weights(graph_);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -47,22 +48,23 @@ class ShardedWeight final : public WeightSource {
   bool single_;
 };
 
-/// Bytes [first, last) of the weight.
+/// Bytes [first, last) of the weight, read piece by piece where they are elsewhere.
 comm::Bytes part_of(const Weight& weight, std::size_t first, std::size_t last) {
   comm::Bytes bytes(last - first);
-  if (bytes.empty()) return bytes;
-  const std::size_t each = weight.single() ? sizeof(float) : sizeof(double);
-  const void* from = nullptr;
-  std::unique_ptr<Fetch> fetch;
   if (weight.here()) {
     const void* const numbers = weight.single() ? static_cast<const void*>(weight.f.data())
                                                 : static_cast<const void*>(weight.d.data());
-    from = static_cast<const std::byte*>(numbers) + first;
-  } else {
-    fetch = weight.source->fetch(first / each, (last - first) / each);
-    from = fetch->wait();
+    if (!bytes.empty()) {
+      std::memcpy(bytes.data(), static_cast<const std::byte*>(numbers) + first, bytes.size());
+    }
+    return bytes;
   }
-  std::memcpy(bytes.data(), from, bytes.size());
+  const std::size_t each = weight.single() ? sizeof(float) : sizeof(double);
+  for (std::size_t at = first; at < last; at += kPieceBytes) {
+    const std::size_t count = std::min(kPieceBytes, last - at);
+    const auto fetch = weight.source->fetch(at / each, count / each);
+    std::memcpy(bytes.data() + (at - first), fetch->wait(), count);
+  }
   return bytes;
 }
 

@@ -109,7 +109,7 @@ void pick_rows(const Weight& weight, int width, std::span<const int> row, const 
 
 /// Pieces of at most kPieceBytes, in order, of a weight as a list of numbers: fn(pointer to float
 /// or double, count). For passes over a whole weight that no two tiles of need be there for.
-inline constexpr std::size_t kPieceBytes = 16 * kTileBytes;
+inline constexpr std::size_t kPieceBytes = 4 * kTileBytes;
 template <class Fn>
 void for_each_piece(const Weight& weight, const Fn& fn) {
   const bool single = weight.single();

@@ -26,7 +26,7 @@ void multiply(const Tensor& a, std::int64_t at, const Tensor& b, std::int64_t bt
   std::int64_t read = 0;
   const auto line_ends = [&](std::int64_t step, std::int64_t line, std::int64_t length) {
     read += length;
-    if (read < Tensor::kRead / 8) return;
+    if (read < Tensor::kRead / 4) return;
     const std::int64_t lines = read / length;
     b.forget(bt + (line + 1 - lines) * step, (lines - 1) * step + length);
     read = 0;

@@ -78,7 +78,7 @@ class Tensor {
   /// them.
   void forget(std::int64_t first, std::int64_t count) const;
   /// So many bytes of a file may be read before they are forgotten.
-  static constexpr std::int64_t kRead = std::int64_t{1} << 22;
+  static constexpr std::int64_t kRead = std::int64_t{1} << 20;
 
   [[nodiscard]] ElementType type() const { return type_; }
   [[nodiscard]] const Dims& dims() const { return dims_; }
