@@ -15,11 +15,13 @@
 #include "base/resources.h"
 #include "bound/ranks/leader.h"
 #include "bound/ranks/server.h"
+#include "bound/root.h"
 #include "comm/threads.h"
 #include "faulty_channel.h"
 #include "hard_queries.h"
 #include "search/prepared.h"
 #include "search/ranks/shared_turn.h"
+#include "search/refine.h"
 #include "search/verify.h"
 
 namespace coronet::search {
@@ -107,9 +109,9 @@ TEST(SearchRanks, VerdictsAreThoseOfOneRank) {
       test::expect_honest(q.graph, q.property, all);
       ASSERT_EQ(all.ranks.size(), static_cast<std::size_t>(ranks));
       const Sums sums = sums_of(all);
+      EXPECT_EQ(sums.domains, all.domains);
       if (repeats) {
         EXPECT_EQ(all.domains, one.domains);
-        EXPECT_EQ(sums.domains, one.domains);
       }
       if (sums.working > 1 && sums.handed_over > 0) ++shared;
     }
@@ -139,6 +141,57 @@ TEST(SearchRanks, RandomVerdictsAreThoseOfOneRank) {
   }
   EXPECT_GT(violated, 3);
   EXPECT_GT(holds, 10);
+}
+
+/// Each neuron is refined by itself, so its bounds have the same bits whoever does it.
+TEST(SearchRanks, RefinedBoundsAreThoseOfOneRank) {
+  Query q{"", test::mlp(5, 6, 4, 30, 3), {}, test::options_of("relu")};
+  const std::vector<double> lower(6, -0.7);
+  const std::vector<double> upper(6, 0.7);
+  int v = 0;  // what feeds the last ReLUs
+  for (const Node& node : q.graph.nodes) {
+    if (std::holds_alternative<Relu>(node.op)) v = node.inputs[0];
+  }
+  std::vector<std::int64_t> domains;
+  const auto refined = [&](comm::Communicator* group) {
+    test::Engine engine(q.graph);
+    std::optional<bound::Ranks> ranks;
+    std::unique_ptr<bound::RowBounder> dealt;
+    RefineSettings settings;
+    settings.iterations = 5;
+    settings.memory_bytes = std::size_t{1} << 28;
+    settings.stop = [] { return false; };
+    if (group != nullptr) {
+      ranks.emplace(*group, q.graph, "test", 1);
+      dealt = ranks->whole(engine.context);
+      engine.context.ranks = dealt.get();
+      settings.ranks = &*ranks;
+    }
+    bound::Root root = bound_root(engine.context, lower, upper, {bound::Method::kCrown});
+    const std::vector<double> before = root.bounds.lo[v];
+    domains.push_back(refine(engine.context, root, v, settings));
+    EXPECT_NE(root.bounds.lo[v], before);
+    if (ranks) {
+      ranks->end();
+      for (const RankReport& r : ranks->reports()) EXPECT_GT(r.domains, 0);
+    }
+    return root.bounds;
+  };
+  const bound::Bounds one = refined(nullptr);
+  for (const int count : {2, 3}) {
+    SCOPED_TRACE(count);
+    comm::run_threads(comm::thread_channels(count), [&](Channel& channel) {
+      if (channel.rank() != 0) {
+        serve(channel, q);
+        return;
+      }
+      comm::Communicator group(channel);
+      const bound::Bounds all = refined(&group);
+      EXPECT_EQ(all.lo, one.lo);
+      EXPECT_EQ(all.hi, one.hi);
+      EXPECT_EQ(domains.back(), domains.front());
+    });
+  }
 }
 
 /// A query that many domains do not decide.
