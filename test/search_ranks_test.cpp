@@ -207,7 +207,7 @@ TEST(SearchRanks, TimeAndMemoryLeaveClausesOpen) {
     const double begin = elapsed_seconds();
     const Result late = run(3, q, {}, 0.7);
     EXPECT_EQ(late.verdict, Verdict::kTimeout);
-    EXPECT_LT(elapsed_seconds() - begin, 5);
+    EXPECT_LT(elapsed_seconds() - begin, 10);
     EXPECT_GT(late.open_domains, 0);
     EXPECT_GT(sums_of(late).working, 1);
     Query little = q;
@@ -242,7 +242,7 @@ TEST(SearchRanks, ARankThatDiesEndsAll) {
             Faulty it(channel, 0, channel.rank() == victim ? letters : -1,
                       [] { throw Error(ErrorKind::kOutOfMemory, "no room for domains"); });
             if (channel.rank() == 0) {
-              (void)lead(it, q, {}, 3);
+              (void)lead(it, q, {}, 60);
             } else {
               serve(it, q);
             }
@@ -251,7 +251,7 @@ TEST(SearchRanks, ARankThatDiesEndsAll) {
         } catch (const Error& e) {
           EXPECT_EQ(e.kind(), ErrorKind::kOutOfMemory) << e.what();
         }
-        EXPECT_LT(elapsed_seconds() - begin, 2.5);
+        EXPECT_LT(elapsed_seconds() - begin, 10);
       }
     }
   }
