@@ -233,14 +233,16 @@ TEST(SearchRanks, ARankThatDiesEndsAll) {
   for (const char* branch : {"relu", "input"}) {
     const Query q = endless(branch);
     for (const int victim : {0, 1, 2}) {
-      for (const int letters : {3, 4, 5, 7, 10, 20}) {
+      for (const int letters : {3, 4, 5, 7, 10}) {
         SCOPED_TRACE(std::string(branch) + " " + std::to_string(victim) + " " +
                      std::to_string(letters));
-        const double begin = elapsed_seconds();
+        std::atomic<double> died = 0;
         try {
           comm::run_threads(comm::thread_channels(3), [&](Channel& channel) {
-            Faulty it(channel, 0, channel.rank() == victim ? letters : -1,
-                      [] { throw Error(ErrorKind::kOutOfMemory, "no room for domains"); });
+            Faulty it(channel, 0, channel.rank() == victim ? letters : -1, [&] {
+              died = elapsed_seconds();
+              throw Error(ErrorKind::kOutOfMemory, "no room for domains");
+            });
             if (channel.rank() == 0) {
               (void)lead(it, q, {}, 60);
             } else {
@@ -251,7 +253,7 @@ TEST(SearchRanks, ARankThatDiesEndsAll) {
         } catch (const Error& e) {
           EXPECT_EQ(e.kind(), ErrorKind::kOutOfMemory) << e.what();
         }
-        EXPECT_LT(elapsed_seconds() - begin, 10);
+        EXPECT_LT(elapsed_seconds() - died, 10);
       }
     }
   }
