@@ -23,6 +23,7 @@
 #include "io/onnx.h"
 #include "io/vnnlib.h"
 #include "search/attack.h"
+#include "search/oracle.h"
 #include "search/prepared.h"
 #include "search/spec.h"
 

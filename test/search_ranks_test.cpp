@@ -15,11 +15,13 @@
 #include "base/resources.h"
 #include "bound/ranks/leader.h"
 #include "bound/ranks/server.h"
+#include "bound/root.h"
 #include "comm/threads.h"
 #include "faulty_channel.h"
 #include "hard_queries.h"
 #include "search/prepared.h"
 #include "search/ranks/shared_turn.h"
+#include "search/refine.h"
 #include "search/verify.h"
 
 namespace coronet::search {
@@ -107,9 +109,9 @@ TEST(SearchRanks, VerdictsAreThoseOfOneRank) {
       test::expect_honest(q.graph, q.property, all);
       ASSERT_EQ(all.ranks.size(), static_cast<std::size_t>(ranks));
       const Sums sums = sums_of(all);
+      EXPECT_EQ(sums.domains, all.domains);
       if (repeats) {
         EXPECT_EQ(all.domains, one.domains);
-        EXPECT_EQ(sums.domains, one.domains);
       }
       if (sums.working > 1 && sums.handed_over > 0) ++shared;
     }
@@ -141,6 +143,57 @@ TEST(SearchRanks, RandomVerdictsAreThoseOfOneRank) {
   EXPECT_GT(holds, 10);
 }
 
+/// Each neuron is refined by itself, so its bounds have the same bits whoever does it.
+TEST(SearchRanks, RefinedBoundsAreThoseOfOneRank) {
+  Query q{"", test::mlp(5, 6, 4, 30, 3), {}, test::options_of("relu")};
+  const std::vector<double> lower(6, -0.7);
+  const std::vector<double> upper(6, 0.7);
+  int v = 0;  // what feeds the last ReLUs
+  for (const Node& node : q.graph.nodes) {
+    if (std::holds_alternative<Relu>(node.op)) v = node.inputs[0];
+  }
+  std::vector<std::int64_t> domains;
+  const auto refined = [&](comm::Communicator* group) {
+    test::Engine engine(q.graph);
+    std::optional<bound::Ranks> ranks;
+    std::unique_ptr<bound::RowBounder> dealt;
+    RefineSettings settings;
+    settings.iterations = 5;
+    settings.memory_bytes = std::size_t{1} << 28;
+    settings.stop = [] { return false; };
+    if (group != nullptr) {
+      ranks.emplace(*group, q.graph, "test", 1);
+      dealt = ranks->whole(engine.context);
+      engine.context.ranks = dealt.get();
+      settings.ranks = &*ranks;
+    }
+    bound::Root root = bound_root(engine.context, lower, upper, {bound::Method::kCrown});
+    const std::vector<double> before = root.bounds.lo[v];
+    domains.push_back(refine(engine.context, root, v, settings));
+    EXPECT_NE(root.bounds.lo[v], before);
+    if (ranks) {
+      ranks->end();
+      for (const RankReport& r : ranks->reports()) EXPECT_GT(r.domains, 0);
+    }
+    return root.bounds;
+  };
+  const bound::Bounds one = refined(nullptr);
+  for (const int count : {2, 3}) {
+    SCOPED_TRACE(count);
+    comm::run_threads(comm::thread_channels(count), [&](Channel& channel) {
+      if (channel.rank() != 0) {
+        serve(channel, q);
+        return;
+      }
+      comm::Communicator group(channel);
+      const bound::Bounds all = refined(&group);
+      EXPECT_EQ(all.lo, one.lo);
+      EXPECT_EQ(all.hi, one.hi);
+      EXPECT_EQ(domains.back(), domains.front());
+    });
+  }
+}
+
 /// A query that many domains do not decide.
 Query endless(const std::string& branch) {
   return test::low_outputs("endless", test::mlp(3, 20, 4, 60, 3), 1, 0.7, 0.01,
@@ -154,7 +207,7 @@ TEST(SearchRanks, TimeAndMemoryLeaveClausesOpen) {
     const double begin = elapsed_seconds();
     const Result late = run(3, q, {}, 0.7);
     EXPECT_EQ(late.verdict, Verdict::kTimeout);
-    EXPECT_LT(elapsed_seconds() - begin, 5);
+    EXPECT_LT(elapsed_seconds() - begin, 10);
     EXPECT_GT(late.open_domains, 0);
     EXPECT_GT(sums_of(late).working, 1);
     Query little = q;
@@ -180,16 +233,18 @@ TEST(SearchRanks, ARankThatDiesEndsAll) {
   for (const char* branch : {"relu", "input"}) {
     const Query q = endless(branch);
     for (const int victim : {0, 1, 2}) {
-      for (const int letters : {3, 4, 5, 7, 10, 20}) {
+      for (const int letters : {3, 4, 5, 7, 10}) {
         SCOPED_TRACE(std::string(branch) + " " + std::to_string(victim) + " " +
                      std::to_string(letters));
-        const double begin = elapsed_seconds();
+        std::atomic<double> died = 0;
         try {
           comm::run_threads(comm::thread_channels(3), [&](Channel& channel) {
-            Faulty it(channel, 0, channel.rank() == victim ? letters : -1,
-                      [] { throw Error(ErrorKind::kOutOfMemory, "no room for domains"); });
+            Faulty it(channel, 0, channel.rank() == victim ? letters : -1, [&] {
+              died = elapsed_seconds();
+              throw Error(ErrorKind::kOutOfMemory, "no room for domains");
+            });
             if (channel.rank() == 0) {
-              (void)lead(it, q, {}, 3);
+              (void)lead(it, q, {}, 60);
             } else {
               serve(it, q);
             }
@@ -198,7 +253,7 @@ TEST(SearchRanks, ARankThatDiesEndsAll) {
         } catch (const Error& e) {
           EXPECT_EQ(e.kind(), ErrorKind::kOutOfMemory) << e.what();
         }
-        EXPECT_LT(elapsed_seconds() - begin, 2.5);
+        EXPECT_LT(elapsed_seconds() - died, 10);
       }
     }
   }

@@ -286,6 +286,8 @@ double BoxSearch::refine_root(const Deadline& until) {
     each.iterations = std::max(1, run_.options.refine_iterations);
     each.memory_bytes = run_.memory / 4;
     each.stop = [&] { return node_ends.passed() || run_.oracle.found(); };
+    each.ranks = run_.ranks;
+    each.seconds = node_ends.left();
     run_.result.domains += refine(engine_->context, root, v, each);
     if (!run_.save_due()) return;
     remember(root.bounds);

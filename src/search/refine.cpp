@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "search/bounder.h"
+#include "search/ranks/shared_refinement.h"
+#include "search/ranks/shared_turn.h"
 
 namespace coronet::search {
 
@@ -65,12 +67,19 @@ struct RowTree {
   }
 };
 
+std::vector<int> unstable_neurons(const bound::Bounds& bounds, int v) {
+  std::vector<int> neurons;
+  for (int j = 0; j < static_cast<int>(bounds.lo[v].size()); ++j) {
+    if (bounds.lo[v][j] < 0 && bounds.hi[v][j] > 0) neurons.push_back(j);
+  }
+  return neurons;
+}
+
 /// Rows 2i and 2i + 1 are the lower and the upper bound of neuron i of the list.
-Objectives unstable_rows(const bound::Bounds& bounds, int v) {
+Objectives rows_of(int v, const std::vector<int>& neurons) {
   Objectives objectives;
   objectives.node = v;
-  for (int j = 0; j < static_cast<int>(bounds.lo[v].size()); ++j) {
-    if (!(bounds.lo[v][j] < 0 && bounds.hi[v][j] > 0)) continue;
+  for (const int j : neurons) {
     objectives.neuron.insert(objectives.neuron.end(), {j, j});
     objectives.sign.insert(objectives.sign.end(), {1.0F, -1.0F});
   }
@@ -117,26 +126,25 @@ std::vector<double> settled(Bounder& bounder, std::vector<RowTree>& rows) {
 
 }  // namespace
 
-std::int64_t refine(bound::Context& context, bound::Root& root, int v,
-                    const RefineSettings& settings) {
-  Objectives objectives = unstable_rows(root.bounds, v);
-  if (objectives.count() == 0 || settings.stop()) return 0;
-  const std::vector<int> neuron = objectives.neuron;
-  Bounder bounder(context, root, std::move(objectives));
-  if (bounder.layout().relus().empty()) return 0;  // nothing below to split
-  std::vector<RowTree> rows(neuron.size());
+Refined refine_neurons(bound::Context& context, const bound::Root& root, int v,
+                       const std::vector<int>& neurons, const RefineSettings& settings) {
+  Refined refined;
+  refined.bound.assign(2 * neurons.size(), -HUGE_VAL);
+  if (neurons.empty() || settings.stop()) return refined;
+  Bounder bounder(context, root, rows_of(v, neurons));
+  if (bounder.layout().relus().empty()) return refined;  // nothing below to split
+  std::vector<RowTree> rows(2 * neurons.size());
   std::vector<Domain> round;
   for (int k = 0; k < static_cast<int>(rows.size()); ++k) {
     round.push_back(bounder.layout().root_domain(k, -HUGE_VAL, {}, {}));
   }
-  std::int64_t count = 0;
   std::size_t bytes = 0;
   // The roots start from the lines' own slopes, so they take longer.
   int iterations = 2 * settings.iterations;
   while (!round.empty()) {
     Bounded bounded = bounder.run(std::move(round), iterations, settings.stop, nullptr);
     iterations = settings.iterations;
-    count += bounded.count;
+    refined.domains += bounded.count;
     for (Domain& d : bounded.open) {
       bytes += d.bytes();
       rows[d.objective].add(std::move(d));
@@ -149,19 +157,29 @@ std::int64_t refine(bound::Context& context, bound::Root& root, int v,
     for (const Domain& d : round) bytes -= std::min(bytes, d.bytes());
   }
 
-  if (context.deadline.passed()) return count;  // nobody will use the bounds
-  const std::vector<double> bound = settled(bounder, rows);
-  for (std::size_t k = 0; k < rows.size(); k += 2) {
-    double& lo = root.bounds.lo[v][neuron[k]];
-    double& hi = root.bounds.hi[v][neuron[k]];
-    const double new_lo = std::max(lo, bound[k]);
-    const double new_hi = std::min(hi, -bound[k + 1]);
+  if (context.deadline.passed()) return refined;  // nobody will use the bounds
+  refined.bound = settled(bounder, rows);
+  return refined;
+}
+
+std::int64_t refine(bound::Context& context, bound::Root& root, int v,
+                    const RefineSettings& settings) {
+  const std::vector<int> neurons = unstable_neurons(root.bounds, v);
+  if (neurons.empty() || settings.stop()) return 0;
+  const Refined refined = several(settings.ranks)
+                              ? share_refinement(context, root, v, neurons, settings)
+                              : refine_neurons(context, root, v, neurons, settings);
+  for (std::size_t i = 0; i < neurons.size(); ++i) {
+    double& lo = root.bounds.lo[v][neurons[i]];
+    double& hi = root.bounds.hi[v][neurons[i]];
+    const double new_lo = std::max(lo, refined.bound[2 * i]);
+    const double new_hi = std::min(hi, -refined.bound[2 * i + 1]);
     // The margins make this certain; were it ever not so, the old bounds stay.
     if (new_lo > new_hi) continue;
     lo = new_lo;
     hi = new_hi;
   }
-  return count;
+  return refined.domains;
 }
 
 }  // namespace coronet::search

@@ -4,6 +4,7 @@
 #include "../queries.h"
 #include "on_gpu.h"
 #include "search/attack.h"
+#include "search/oracle.h"
 
 namespace coronet {
 namespace {

@@ -24,6 +24,14 @@
 
 namespace coronet::search {
 
+/// What an order to search begins with; the seconds left of the run follow, then what belongs to
+/// it.
+enum class SearchOrder : std::uint8_t {
+  kNeurons,  ///< a turn of branch and bound over neurons
+  kBoxes,    ///< a turn of input splitting
+  kRefine,   ///< bounds of single neurons, made tighter
+};
+
 /// Members to the broker: News, then what belongs to it.
 inline constexpr int kNewsTag = bound::kFirstSearchTag;
 inline constexpr const char* kNewsWords = "news of domains";
@@ -57,6 +65,16 @@ struct PointVerdict {
 /// a round.
 inline constexpr int kHurryTag = bound::kFirstSearchTag + 3;
 inline constexpr const char* kHurryWords = "the end of a turn";
+
+/// Of the neurons of kRefine, rank r takes r, r + ranks, ... and sends RefinedPart and their
+/// bounds.
+inline constexpr int kRefinedTag = bound::kFirstSearchTag + 4;
+inline constexpr const char* kRefinedWords = "tighter bounds";
+struct RefinedPart {
+  std::int64_t domains = 0;
+  double busy = 0;  ///< seconds
+  std::uint64_t peak_bytes = 0;
+};
 
 struct MemberStanding {
   std::uint64_t open = 0;

@@ -14,12 +14,11 @@
 #include "search/ranks/broker.h"
 #include "search/ranks/distant_judge.h"
 #include "search/ranks/member.h"
+#include "search/ranks/shared_refinement.h"
 
 namespace coronet::search {
 
 namespace {
-
-enum class Kind : std::uint8_t { kNeurons, kBoxes };
 
 /// The oracle, for the leader's own part in a turn: the end of the turn counts as found.
 class NearJudge final : public Judge {
@@ -82,7 +81,7 @@ std::vector<GraphBox> get_boxes(comm::Reader& order) {
 
 /// An order: kind, seconds left of the run and of the turn, clauses, boxes, and of neurons the
 /// attacks made and the root.
-comm::Writer begin(Kind kind, const bound::Context& context, const Turn& turn,
+comm::Writer begin(SearchOrder kind, const bound::Context& context, const Turn& turn,
                    const std::vector<ClauseRows>& clauses, const std::vector<GraphBox>& boxes) {
   comm::Writer order;
   order.put(kind);
@@ -94,14 +93,14 @@ comm::Writer begin(Kind kind, const bound::Context& context, const Turn& turn,
 }
 
 comm::Bytes order_of(const NeuronTurn& what, const bound::Context& context, const Turn& turn) {
-  comm::Writer order = begin(Kind::kNeurons, context, turn, what.clauses, what.boxes);
+  comm::Writer order = begin(SearchOrder::kNeurons, context, turn, what.clauses, what.boxes);
   order.put(what.attacks);
   bound::put_root(order, what.root, context.net32.nodes() - 1);
   return order.take();
 }
 
 comm::Bytes order_of(const BoxTurn& what, const bound::Context& context, const Turn& turn) {
-  return begin(Kind::kBoxes, context, turn, what.clauses, what.boxes).take();
+  return begin(SearchOrder::kBoxes, context, turn, what.clauses, what.boxes).take();
 }
 
 /// A rank's part, beginning with no domain.
@@ -148,6 +147,10 @@ TurnEnd share_turn(bound::Context& context, const What& what, std::vector<Item>&
     std::thread thread([&] {
       try {
         comm::run_as(group.channel(), [&](comm::Channel&) { broker.run(); });
+      } catch (const comm::RankLeft& left) {
+        of_broker = std::current_exception();
+        // This rank's own member, which waits for the broker, would not be told.
+        group.channel().fail(ErrorKind::kRank, left.what());
       } catch (...) {
         of_broker = std::current_exception();
       }
@@ -194,18 +197,22 @@ TurnEnd share(bound::Context& context, const BoxTurn& what, std::vector<BoxDomai
 void take_part(comm::Communicator& group, bound::Context& context, const comm::Bytes& order,
                std::uint64_t memory_bytes) {
   comm::Reader reader(order);
-  const auto kind = reader.get<Kind>();
+  const auto kind = reader.get<SearchOrder>();
   const double now = elapsed_seconds();
   const std::atomic<bool>& broken = group.channel().broken();
   const Deadline run = Deadline(now + reader.get<double>()).unless(broken);
-  const Deadline turn = Deadline(now + reader.get<double>()).unless(broken);
-  const std::vector<ClauseRows> clauses = get_clauses(reader);
-  const std::vector<GraphBox> boxes = get_boxes(reader);
   bound::Context mine(context.net32, context.net64, context.options, context.workers, run,
                       context.tracer);
   mine.device = context.device;
+  if (kind == SearchOrder::kRefine) {
+    take_part_in_refinement(group, mine, reader);
+    return;
+  }
+  const Deadline turn = Deadline(now + reader.get<double>()).unless(broken);
+  const std::vector<ClauseRows> clauses = get_clauses(reader);
+  const std::vector<GraphBox> boxes = get_boxes(reader);
   DistantJudge judge(group, mine.net32.size(0));
-  if (kind == Kind::kNeurons) {
+  if (kind == SearchOrder::kNeurons) {
     const auto attacks = reader.get<std::uint64_t>();
     const bound::Root root = bound::get_root(reader, mine.net32.nodes());
     work(group, mine, NeuronTurn{root, clauses, boxes, attacks}, judge, turn, memory_bytes);
