@@ -163,7 +163,7 @@ TEST(SearchRanks, RefinedBoundsAreThoseOfOneRank) {
     settings.stop = [] { return false; };
     if (group != nullptr) {
       ranks.emplace(*group, q.graph, "test", 1);
-      dealt = ranks->whole(engine.context);
+      dealt = ranks->whole(engine.context, nullptr);
       engine.context.ranks = dealt.get();
       settings.ranks = &*ranks;
     }
