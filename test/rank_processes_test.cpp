@@ -76,6 +76,20 @@ class RankProcesses : public testing::Test {
             "1"};
   }
 
+  /// Rows that take long enough to be dealt; the name of a JSON file follows.
+  [[nodiscard]] Words long_bounds() const {
+    return {"bounds",
+            example("shapes.onnx"),
+            example("branching.vnnlib"),
+            "--method",
+            "alpha",
+            "--iterations",
+            "3000",
+            "--converged",
+            "0",
+            "--json"};
+  }
+
   /// A search that takes for ever: input splitting of a hundred pixels decides nothing.
   [[nodiscard]] Words endless_search(const std::string& json) const {
     return {"verify",
@@ -125,17 +139,7 @@ TEST_F(RankProcesses, VerdictsAndBoundsAreThoseOfOneRank) {
       }
     }
   }
-  // Long enough to be dealt.
-  const Words bounds{"bounds",
-                     example("shapes.onnx"),
-                     example("branching.vnnlib"),
-                     "--method",
-                     "alpha",
-                     "--iterations",
-                     "3000",
-                     "--converged",
-                     "0",
-                     "--json"};
+  const Words bounds = long_bounds();
   const auto nodes_of = [&](Words words, const std::string& path) {
     words.push_back(path);
     return words;
@@ -231,16 +235,7 @@ TEST_F(RankProcesses, WeightsAreHeldInAnyWay) {
     EXPECT_EQ(leader.out.substr(0, 5), verdict);
     EXPECT_EQ(finish(all[1]).code, 0);
   }
-  const Words bounds{"bounds",
-                     example("shapes.onnx"),
-                     example("branching.vnnlib"),
-                     "--method",
-                     "alpha",
-                     "--iterations",
-                     "3000",
-                     "--converged",
-                     "0",
-                     "--json"};
+  const Words bounds = long_bounds();
   const auto with = [&](const Words& more) {
     Words words = bounds;
     words.insert(words.end(), more.begin(), more.end());

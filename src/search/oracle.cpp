@@ -83,7 +83,7 @@ bool Oracle::doubtful() const {
 
 bool Oracle::offer(int clause, const float* x) {
   if (found()) return true;
-  const Clause& c = property_.clauses[clause];
+  const Clause& c = property_.clauses.at(clause);
   const Box& box = property_.boxes[c.box];
   Counterexample point;
   point.input.resize(property_.inputs);

@@ -94,23 +94,22 @@ Bounds get_bounds(comm::Reader& reader, const Graph& graph) {
   return bounds;
 }
 
+namespace {
+
+/// fn(fields...): to write them, and to read them.
+void with_fields(auto& list, const auto& fn) {
+  fn(list.node, list.neuron, list.sign, list.dense, list.input, list.constant);
+}
+
+}  // namespace
+
 void put_list(comm::Writer& writer, const RowList& list) {
-  writer.put(list.node);
-  writer.put(list.neuron);
-  writer.put(list.sign);
-  writer.put(list.dense);
-  writer.put(list.input);
-  writer.put(list.constant);
+  with_fields(list, [&](const auto&... field) { (writer.put(field), ...); });
 }
 
 RowList get_list(comm::Reader& reader) {
   RowList list;
-  reader.get(list.node);
-  reader.get(list.neuron);
-  reader.get(list.sign);
-  reader.get(list.dense);
-  reader.get(list.input);
-  reader.get(list.constant);
+  with_fields(list, [&](auto&... field) { (reader.get(field), ...); });
   return list;
 }
 

@@ -22,10 +22,11 @@ constexpr double kGathered = 3e8;
 }  // namespace
 
 template <class Item>
-Broker<Item>::Broker(bound::Ranks& ranks, std::vector<Item>& open, const TurnWords& words,
-                     const Turn& turn, Judge& judge, std::int64_t before, Teller& teller,
-                     Tracer& tracer)
+Broker<Item>::Broker(bound::Ranks& ranks, int inputs, std::vector<Item>& open,
+                     const TurnWords& words, const Turn& turn, Judge& judge, std::int64_t before,
+                     Teller& teller, Tracer& tracer)
     : ranks_(ranks),
+      inputs_(inputs),
       open_(open),
       words_(words),
       turn_(turn),
@@ -98,6 +99,11 @@ template <class Item>
 void Broker<Item>::judge(int from, comm::Reader& news) {
   const auto clause = news.get<int>();
   const auto x = news.get<std::vector<float>>();
+  if (x.size() != inputs_) {
+    throw Error(ErrorKind::kInternal,
+                fmt::format("rank {} sent a point of {} inputs, the network has {}", from, x.size(),
+                            inputs_));
+  }
   PointVerdict verdict;
   verdict.found = judge_.offer(clause, x.data());
   verdict.known = judge_.known();

@@ -22,9 +22,9 @@ template <class Item>
 class Broker {
  public:
   /// `open`: what the turn begins with. `before`: domains bounded earlier in it, for `teller`. The
-  /// judge is the oracle. Refers to all.
-  Broker(bound::Ranks& ranks, std::vector<Item>& open, const TurnWords& words, const Turn& turn,
-         Judge& judge, std::int64_t before, Teller& teller, Tracer& tracer);
+  /// judge is the oracle, of points of so many inputs. Refers to all.
+  Broker(bound::Ranks& ranks, int inputs, std::vector<Item>& open, const TurnWords& words,
+         const Turn& turn, Judge& judge, std::int64_t before, Teller& teller, Tracer& tracer);
 
   /// Hands domains on until nothing is open anywhere, or until the turn must end or its state is to
   /// be saved; then gathers what is left in `open`. Ends when every member has ended; throws as
@@ -71,6 +71,7 @@ class Broker {
   void tell();
 
   bound::Ranks& ranks_;
+  const std::size_t inputs_;
   std::vector<Item>& open_;
   const TurnWords& words_;
   const Turn& turn_;

@@ -33,50 +33,27 @@ class NearJudge final : public Judge {
   const std::atomic<bool>& over_;
 };
 
-void put_clauses(const std::vector<ClauseRows>& clauses, comm::Writer& order) {
-  order.put(static_cast<int>(clauses.size()));
-  for (const ClauseRows& c : clauses) {
-    order.put(c.clause);
-    order.put(c.box);
-    order.put(c.count);
-    order.put(c.output);
-    order.put(c.input);
-    order.put(c.constant);
-    order.put(c.strict);
+/// fn(fields...) of what an order holds: to write them, and to read them.
+void with_fields(auto& c, const auto& fn) requires requires { c.strict; }
+{ fn(c.clause, c.box, c.count, c.output, c.input, c.constant, c.strict); }
+void with_fields(auto& box, const auto& fn) requires requires { box.upper; }
+{ fn(box.lower, box.upper); }
+
+template <class T>
+void put_list(const std::vector<T>& list, comm::Writer& order) {
+  order.put(static_cast<int>(list.size()));
+  for (const T& item : list) {
+    with_fields(item, [&](const auto&... field) { (order.put(field), ...); });
   }
 }
 
-std::vector<ClauseRows> get_clauses(comm::Reader& order) {
-  std::vector<ClauseRows> clauses;
+template <class T>
+std::vector<T> get_list(comm::Reader& order) {
+  std::vector<T> list;
   for (int left = order.get<int>(); left > 0; --left) {
-    ClauseRows& c = clauses.emplace_back();
-    order.get(c.clause);
-    order.get(c.box);
-    order.get(c.count);
-    order.get(c.output);
-    order.get(c.input);
-    order.get(c.constant);
-    order.get(c.strict);
+    with_fields(list.emplace_back(), [&](auto&... field) { (order.get(field), ...); });
   }
-  return clauses;
-}
-
-void put_boxes(const std::vector<GraphBox>& boxes, comm::Writer& order) {
-  order.put(static_cast<int>(boxes.size()));
-  for (const GraphBox& b : boxes) {
-    order.put(b.lower);
-    order.put(b.upper);
-  }
-}
-
-std::vector<GraphBox> get_boxes(comm::Reader& order) {
-  std::vector<GraphBox> boxes;
-  for (int left = order.get<int>(); left > 0; --left) {
-    GraphBox& b = boxes.emplace_back();
-    order.get(b.lower);
-    order.get(b.upper);
-  }
-  return boxes;
+  return list;
 }
 
 /// An order: kind, seconds left of the run and of the turn, clauses, boxes, and of neurons the
@@ -87,8 +64,8 @@ comm::Writer begin(SearchOrder kind, const bound::Context& context, const Turn& 
   order.put(kind);
   order.put(context.deadline.left());
   order.put(turn.deadline.left());
-  put_clauses(clauses, order);
-  put_boxes(boxes, order);
+  put_list(clauses, order);
+  put_list(boxes, order);
   return order;
 }
 
@@ -141,7 +118,8 @@ TurnEnd share_turn(bound::Context& context, const What& what, std::vector<Item>&
   if (turn.saving.due && turn.saving.due()) turn.saving.save(0);
   while (!open.empty() && !judge.found()) {
     turn.ranks->search(*context.ranks, order_of(what, context, turn));
-    Broker<Item> broker(*turn.ranks, open, words, turn, judge, end.bounded, teller, context.tracer);
+    Broker<Item> broker(*turn.ranks, context.net32.size(0), open, words, turn, judge, end.bounded,
+                        teller, context.tracer);
     // It mostly waits, beside the thread that works.
     std::exception_ptr of_broker;
     std::thread thread([&] {
@@ -209,8 +187,8 @@ void take_part(comm::Communicator& group, bound::Context& context, const comm::B
     return;
   }
   const Deadline turn = Deadline(now + reader.get<double>()).unless(broken);
-  const std::vector<ClauseRows> clauses = get_clauses(reader);
-  const std::vector<GraphBox> boxes = get_boxes(reader);
+  const std::vector<ClauseRows> clauses = get_list<ClauseRows>(reader);
+  const std::vector<GraphBox> boxes = get_list<GraphBox>(reader);
   DistantJudge judge(group, mine.net32.size(0));
   if (kind == SearchOrder::kNeurons) {
     const auto attacks = reader.get<std::uint64_t>();
