@@ -13,13 +13,13 @@ RESNET_4B = ("cifar10_resnet/onnx/resnet_4b.onnx", "cifar10_resnet/vnnlib/resnet
 ALPHA20 = ["--iterations", "20", "--converged", "0"]
 ALPHA100 = ["--iterations", "100", "--converged", "0"]
 CASES = [
-    ("alpha-CROWN 4096x4", (4096, 4), [*ALPHA20, "--plain"], [96, 128, 192], 320, 0.22, "4,860 MB / 1.87 s"),
-    ("alpha-CROWN 8192x4", (8192, 4), [*ALPHA20, "--plain"], [192, 256], 1000, 1.2, "19,824 MB / 10.0 s"),
-    ("alpha-CROWN 4096x8", (4096, 8), [*ALPHA20, "--plain"], [96, 128, 192], 700, 1.2, "24,519 MB / 10.1 s"),
-    ("alpha-CROWN 16384x4", (16384, 4), [*ALPHA20, "--plain"], [512], 4000, 8.0, "out of 80 GB"),
-    ("CROWN 8192x4", (8192, 4), ["--method", "crown", "--plain"], [128, 256], 1000, 0.16, "2,363 MB / 0.167 s"),
-    ("alpha-CROWN 100, sri_resnet_a", SRI, ALPHA100, [32, 256], 100, 1.5, "1,092 MB / 22.9 s"),
-    ("alpha-CROWN 100, cifar10 resnet_4b", RESNET_4B, ALPHA100, [64, 256], 150, 2.0, "1,625 MB / 38.2 s"),
+    ("alpha-CROWN 4096x4", (4096, 4), [*ALPHA20, "--plain"], [128, 144], 320, 0.22, "4,860 MB / 1.87 s"),
+    ("alpha-CROWN 8192x4", (8192, 4), [*ALPHA20, "--plain"], [256], 1000, 1.2, "19,824 MB / 10.0 s"),
+    ("alpha-CROWN 4096x8", (4096, 8), [*ALPHA20, "--plain"], [256, 272], 700, 1.2, "24,519 MB / 10.1 s"),
+    ("alpha-CROWN 16384x4", (16384, 4), [*ALPHA20, "--plain"], [768], 4000, 8.0, "out of 80 GB"),
+    ("CROWN 8192x4", (8192, 4), ["--method", "crown", "--plain"], [256, 512], 1000, 0.16, "2,363 MB / 0.167 s"),
+    ("alpha-CROWN 100, sri_resnet_a", SRI, ALPHA100, [32], 100, 1.5, "1,092 MB / 22.9 s"),
+    ("alpha-CROWN 100, cifar10 resnet_4b", RESNET_4B, ALPHA100, [64], 150, 2.0, "1,625 MB / 38.2 s"),
     ("alpha-CROWN 20, ResNet-large 1/255", (LARGE[0], LARGE[1].format("1.0")), ALPHA20, [1536], 2500, 3.0,
      "64,715 MB / 16.1 s"),
     ("alpha-CROWN 20, ResNet-large 1.5/255", (LARGE[0], LARGE[1].format("1.5")), ALPHA20, [1536], 2500, 5.0,
