@@ -42,6 +42,7 @@ class Deadline {
     if (!(at_ <= seconds_from_process_start)) sooner.at_ = seconds_from_process_start;
     return sooner;
   }
+  [[nodiscard]] bool before(const Deadline& other) const { return at_ < other.at_; }
   /// The same, which passes as well once `stop` is true; refers to it.
   [[nodiscard]] Deadline unless(const std::atomic<bool>& stop) const {
     Deadline sooner = *this;

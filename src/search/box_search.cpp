@@ -233,15 +233,15 @@ void BoxSearch::split_neurons(const Deadline& until) {
     const Deadline turn_ends = until.within(began + turn);
     const BranchOutcome outcome =
         relu_branch(engine_->context, root_, open_, tree(), run_.boxes, run_.oracle,
-                    {turn_ends, run_.memory / 2, saving(), run_.ranks});
+                    {turn_ends, run_.memory / 2, saving(), run_.ranks, run_.ends_with(turn_ends)});
     run_.take(outcome, open_, "branch");
     run_.end_phase("branch");
-    const double after = tree().remaining();
     drop_clauses(outcome.clause_refuted);
     // An empty tree with open clauses: all is split, and no tighter root decides what is left.
     if (!refining || over() || until.passed() || tree().open.empty()) return;
     // At this pace, does branch and bound end soon?
     const double now = elapsed_seconds();
+    const double after = tree().remaining();
     share = 1;
     const bool widens = tree().open.size() > std::max(kWideTree, open_before);
     if (!widens && after * (now - began) < (before - after) * (now - began_)) continue;

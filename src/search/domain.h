@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace coronet::search {
@@ -32,5 +33,8 @@ struct Domain {
            decisions.capacity() * sizeof(Decision) + alpha.capacity() * sizeof(std::uint16_t);
   }
 };
+
+/// What a domain is open for, by number.
+inline std::span<const int> clauses_of(const Domain& domain) { return {&domain.objective, 1}; }
 
 }  // namespace coronet::search

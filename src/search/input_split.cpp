@@ -57,7 +57,7 @@ BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>
   outcome.reason = end.reason;
   outcome.domains = end.bounded;
   outcome.bytes = end.bytes;
-  outcome.open = static_cast<std::int64_t>(tree.open.size());
+  outcome.open = static_cast<std::int64_t>(tree.open.size()) + end.left_behind;
   std::map<int, double> least;  // of the clauses that are open
   for (const BoxDomain& d : tree.open) {
     for (int k : d.clauses) {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 namespace coronet::search {
@@ -18,6 +19,9 @@ struct BoxDomain {
            clauses.capacity() * sizeof(int);
   }
 };
+
+/// What a box is open for.
+inline std::span<const int> clauses_of(const BoxDomain& box) { return box.clauses; }
 
 struct InputTree {
   bool planted = false;  ///< false: nothing was begun, and the clauses' whole boxes are open

@@ -46,7 +46,7 @@ BranchOutcome relu_branch(bound::Context& context, const bound::Root& root,
   outcome.reason = end.reason;
   outcome.domains = end.bounded;
   outcome.bytes = end.bytes;
-  outcome.open = static_cast<std::int64_t>(tree.open.size());
+  outcome.open = static_cast<std::int64_t>(tree.open.size()) + end.left_behind;
   outcome.clause_refuted = tree.refuted();
   outcome.bound.assign(clauses.size(), HUGE_VAL);
   for (const Domain& d : tree.open) {

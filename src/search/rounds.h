@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,6 +76,22 @@ class Rounds {
     open_ = std::move(kept);
     bytes_ -= given_bytes;
     return given;
+  }
+  /// Of each clause that something is open for, a copy of the item of least bound: these stand for
+  /// all where only what is said of them is still wanted.
+  [[nodiscard]] std::vector<Item> witnesses() const {
+    std::map<int, std::size_t> least;
+    for (std::size_t i = 0; i < open_.size(); ++i) {
+      for (const int clause : clauses_of(open_[i])) {
+        std::size_t& best = least.try_emplace(clause, i).first->second;
+        if (open_[i].bound < open_[best].bound) best = i;
+      }
+    }
+    std::set<std::size_t> chosen;
+    for (const auto& [clause, i] : least) chosen.insert(i);
+    std::vector<Item> copies;
+    for (const std::size_t i : chosen) copies.push_back(open_[i]);
+    return copies;
   }
   std::vector<Item> give_all() {
     bytes_ = 0;

@@ -44,7 +44,7 @@ void Run::take(const BranchOutcome& outcome, const std::vector<ClauseRows>& clau
 BranchOutcome Run::split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until,
                                 const Saving& saving) {
   const BranchOutcome outcome = input_split(whole.context, clauses, boxes, *inputs, oracle,
-                                            {until, memory / 2, saving, ranks});
+                                            {until, memory / 2, saving, ranks, ends_with(until)});
   take(outcome, clauses, "input-split");
   end_phase("input-split");
   return outcome;

@@ -46,6 +46,10 @@ struct Run {
   BranchOutcome split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until,
                              const Saving& saving);
 
+  /// Does nothing follow that moment: is it the run's own deadline, and nothing saved then?
+  [[nodiscard]] bool ends_with(const Deadline& until) const {
+    return !continuation.save && !until.before(deadline);
+  }
   /// Is the state to be saved now? From any thread.
   [[nodiscard]] bool save_due() const { return continuation.save && continuation.due(); }
   /// Saves it, where somebody takes it; `domains` were bounded beside those of the result.

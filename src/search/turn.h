@@ -30,6 +30,8 @@ struct Turn {
   std::size_t memory_bytes;  ///< of what is open, on all ranks
   Saving saving;
   bound::Ranks* ranks = nullptr;  ///< null: this one alone
+  /// Nothing follows its deadline: what is open on other ranks then need not come back.
+  bool last = false;
 };
 
 /// What a kind of search says of itself.
@@ -43,6 +45,8 @@ struct TurnEnd {
   std::string reason;        ///< why something is open, unless a counterexample is known
   std::int64_t bounded = 0;  ///< domains, or boxes
   std::size_t bytes = 0;     ///< most that what was open took
+  /// Items that stayed with the ranks, beside those that stand for them in the list.
+  std::int64_t left_behind = 0;
 };
 
 /// When to look through all that is open, which takes its time where that is millions of domains:

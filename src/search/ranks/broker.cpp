@@ -122,6 +122,13 @@ void Broker<Item>::end_of(int from, comm::Reader& news) {
                             "{} arrived",
                             member.given, from, done.received, done.sent, member.taken));
   }
+  // A clause without a domain counts as refuted.
+  if (done.left_behind > 0 && done.sent == done.shared) {
+    throw Error(ErrorKind::kInternal,
+                fmt::format("rank {} keeps {} domains and sent no witness of them", from,
+                            done.left_behind));
+  }
+  left_behind_ += done.left_behind;
   Findings& findings = findings_[from];
   news.get(findings.undecided);
   news.get(findings.best_attack);
@@ -146,7 +153,7 @@ bool Broker<Item>::over() {
     saves_ = true;
     return true;
   }
-  const double gathering = static_cast<double>(bytes()) / kGathered;
+  const double gathering = turn_.last ? 0 : static_cast<double>(bytes()) / kGathered;
   late_ = turn_.deadline.passed() || turn_.deadline.left() < gathering;
   if (late_) reason_ = words_.late;
   for (const Seen& member : members_) {
@@ -165,6 +172,7 @@ void Broker<Item>::stop() {
     if (r != 0) group.send(r, kHurryTag, kHurryWords, {});
     comm::Writer call;
     call.put(Call::kStop);
+    call.put(!(late_ && turn_.last));
     group.send(r, kCallTag, kCallWords, call.take());
   }
 }

@@ -27,8 +27,9 @@ class Broker {
          const Turn& turn, Judge& judge, std::int64_t before, Teller& teller, Tracer& tracer);
 
   /// Hands domains on until nothing is open anywhere, or until the turn must end or its state is to
-  /// be saved; then gathers what is left in `open`. Ends when every member has ended; throws as
-  /// comm::Channel::receive, and Error(kInternal) where a domain was lost on its way.
+  /// be saved; then gathers what is left in `open`, or witnesses of it (Turn::last). Ends when
+  /// every member has ended; throws as comm::Channel::receive, and Error(kInternal) where a domain
+  /// was lost on its way.
   void run();
 
   /// True once the turn ends: a round that is under way is of no more use.
@@ -41,6 +42,8 @@ class Broker {
   /// Why something is open; empty where the state is to be saved, or a counterexample is known.
   [[nodiscard]] const std::string& reason() const { return reason_; }
   [[nodiscard]] std::int64_t bounded() const;
+  /// Domains that stayed with the members, beside the witnesses of them in `open`.
+  [[nodiscard]] std::int64_t left_behind() const { return left_behind_; }
   [[nodiscard]] std::size_t most_bytes() const { return most_bytes_; }
   /// [ranks]
   [[nodiscard]] const std::vector<Findings>& findings() const { return findings_; }
@@ -87,6 +90,7 @@ class Broker {
   bool late_ = false;
   std::string reason_;
   std::size_t most_bytes_ = 0;
+  std::int64_t left_behind_ = 0;
 };
 
 }  // namespace coronet::search

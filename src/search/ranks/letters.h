@@ -40,7 +40,7 @@ enum class News : std::uint8_t {
   kDry,       ///< nothing: it waits for domains
   kShare,     ///< domains, as asked for; none where it has too few
   kPoint,     ///< clause, x: a candidate, which kVerdictTag answers
-  kRest,      ///< some of the domains that a stopped member has left
+  kRest,      ///< some of the domains that a stopped member has left, or its witnesses
   kDone,      ///< MemberDone, Findings: after kStop and all of kRest
 };
 
@@ -50,7 +50,7 @@ inline constexpr const char* kCallWords = "domains";
 enum class Call : std::uint8_t {
   kTake,   ///< domains to work on
   kShare,  ///< parts: give all but one of so many away
-  kStop,   ///< the turn is over
+  kStop,   ///< the turn is over; bool: is all that is open wanted, or but witnesses of it?
 };
 
 /// The broker to the other ranks' members: PointVerdict.
@@ -88,8 +88,10 @@ struct MemberDone {
   std::int64_t received = 0;  ///< domains
   std::int64_t sent = 0;      ///< domains, those of kRest among them
   std::int64_t shared = 0;    ///< domains, by kShare
-  double busy = 0;            ///< seconds in rounds
-  double waited = 0;          ///< seconds without a domain
+  /// Domains that nobody wanted: those sent as kRest stand for them.
+  std::int64_t left_behind = 0;
+  double busy = 0;    ///< seconds in rounds
+  double waited = 0;  ///< seconds without a domain
   std::uint64_t peak_bytes = 0;
 };
 

@@ -70,16 +70,18 @@ bool Member<Item>::hear(comm::Reader& call, Rounds<Item>& rounds) {
       return true;
     }
     case Call::kStop:
+      end(rounds, call.get<bool>());
       break;
   }
-  end(rounds);
   return false;
 }
 
 template <class Item>
-void Member<Item>::end(Rounds<Item>& rounds) {
+void Member<Item>::end(Rounds<Item>& rounds, bool all) {
   done_.bounded = rounds.bounded();
-  send_in_letters(rounds.give_all(), [&](const std::vector<Item>& items) {
+  std::vector<Item> rest = all ? rounds.give_all() : rounds.witnesses();
+  if (!all) done_.left_behind = static_cast<std::int64_t>(rounds.count() - rest.size());
+  send_in_letters(std::move(rest), [&](const std::vector<Item>& items) {
     done_.sent += static_cast<std::int64_t>(items.size());
     comm::Writer news = begin(News::kRest);
     put_items(items, news);

@@ -23,8 +23,8 @@ class Member {
       : group_(group), judge_(judge), deadline_(deadline), memory_bytes_(memory_bytes) {}
 
   /// Works on the domains that the broker hands over, beginning with none, until it says that the
-  /// turn is over; gives back what is open then. Throws what the rounds do, and as
-  /// comm::Channel::receive.
+  /// turn is over; gives back what is open then, as far as that is wanted. Throws what the rounds
+  /// do, and as comm::Channel::receive.
   void run(Rounds<Item>& rounds);
 
  private:
@@ -32,7 +32,7 @@ class Member {
   bool hear(comm::Reader& call, Rounds<Item>& rounds);
   void send(comm::Writer& news) { group_.send(0, kNewsTag, kNewsWords, news.take()); }
   void tell_standing(const Rounds<Item>& rounds);
-  void end(Rounds<Item>& rounds);
+  void end(Rounds<Item>& rounds, bool all);
 
   comm::Communicator& group_;
   const Judge& judge_;

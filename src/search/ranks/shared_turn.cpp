@@ -90,6 +90,7 @@ void work(comm::Communicator& group, bound::Context& context, const NeuronTurn& 
   NeuronRounds rounds(context, what.root, what.clauses, what.boxes, tree, judge, deadline,
                       group.size());
   Member<Domain>(group, judge, deadline, memory_bytes).run(rounds);
+  tree.clear(context.workers);
 }
 
 void work(comm::Communicator& group, bound::Context& context, const BoxTurn& what, Judge& judge,
@@ -149,6 +150,7 @@ TurnEnd share_turn(bound::Context& context, const What& what, std::vector<Item>&
     end.bounded += broker.bounded();
     end.bytes = std::max(end.bytes, broker.most_bytes());
     end.reason = broker.reason();
+    end.left_behind = broker.left_behind();
     if (broker.late()) wait_for(turn.deadline);
     if (!broker.saves()) break;
     turn.saving.save(end.bounded);
