@@ -2,11 +2,11 @@
 // the host, and products that have the same bits for any number of ranks.
 #include "cuda/fetched.h"
 
-#include <atomic>
 #include <cmath>
 #include <functional>
 #include <mutex>
-#include <span>
+#include <string>
+#include <vector>
 
 #include "comm/threads.h"
 #include "cuda/column.h"
@@ -110,6 +110,13 @@ void on_threads(int ranks, const std::function<void(comm::Communicator&)>& f) {
   });
 }
 
+/// The ranks take the machine's devices in turn.
+int ordinal_for(const comm::Communicator& group) {
+  return group.rank() % static_cast<int>(devices().size());
+}
+
+constexpr std::size_t kMemory = std::size_t{1} << 30;
+
 class CudaFetched : public CudaTest {};
 
 TEST_F(CudaFetched, ProductsHaveTheBitsOfAnyNumberOfRanks) {
@@ -128,7 +135,7 @@ TEST_F(CudaFetched, ProductsHaveTheBitsOfAnyNumberOfRanks) {
           const ShardedWeights shared(graph, group);
           // The stripes of ranks that have no device come through the host.
           if (all_have_one || group.rank() == 0) {
-            Device mine(0, std::size_t{1} << 30);
+            Device mine(ordinal_for(group), kMemory);
             {
               FetchedWeights fetched(mine, weights_of(graph));
               if (all_have_one) group.barrier();  // so that nobody falls back on the host
@@ -199,7 +206,7 @@ TEST_F(CudaFetched, StreamedWeightsHaveTheBitsOfSharedOnes) {
       given.source = std::make_shared<Given>(std::get<Dense>(whole.nodes[v].op).weight);
       std::get<Dense>(streamed.nodes[v].op).weight = std::move(given);
     }
-    Device mine(0, std::size_t{1} << 30);
+    Device mine(0, kMemory);
     const FetchedWeights one(mine, weights_of(shared));
     const FetchedWeights two(mine, weights_of(streamed));
     EXPECT_EQ(used(mine, shared, &one), used(mine, streamed, &two));
@@ -214,7 +221,7 @@ TEST_F(CudaFetched, ARankThatFailsEndsTheOthers) {
     on_threads(3, [&](comm::Communicator& group) {
       Graph graph = whole;
       const ShardedWeights shared(graph, group);
-      Device mine(0, std::size_t{1} << 30);
+      Device mine(ordinal_for(group), kMemory);
       const FetchedWeights fetched(mine, weights_of(graph));
       if (group.rank() == 2) throw Error(ErrorKind::kOutOfMemory, "no room for anything");
       while (!group.channel().broken()) (void)used(mine, graph, &fetched);
