@@ -270,6 +270,35 @@ inline void shards(comm::Communicator& group) {
   group.barrier();  // the others may still be reading
 }
 
+/// Each rank finds what the others say that they have elsewhere: nothing before they do.
+inline void whereabouts(comm::Communicator& group) {
+  struct Place final : comm::Elsewhere {
+    explicit Place(int r) : rank(r) {}
+    [[nodiscard]] comm::Bytes words() const override { return {static_cast<std::byte>(rank + 1)}; }
+    int rank;
+  };
+  comm::Shards all(group);
+  all.serve();
+  for (const bool published : {false, true}) {
+    if (published) all.publish(std::make_shared<Place>(group.rank()));
+    group.barrier();
+    for (int r = 0; r < group.size(); ++r) {
+      if (r == group.rank()) continue;
+      const comm::Whereabouts found = all.whereabouts(r);
+      const auto* const here = dynamic_cast<const Place*>(found.here.get());
+      if (!published) {
+        EXPECT_EQ(here, nullptr);
+        EXPECT_TRUE(found.words.empty());
+      } else if (here != nullptr) {  // of this process
+        EXPECT_EQ(here->rank, r);
+      } else {
+        EXPECT_EQ(found.words, comm::Bytes{static_cast<std::byte>(r + 1)});
+      }
+    }
+    group.barrier();
+  }
+}
+
 inline const std::vector<CommCase>& comm_cases() {
   static const std::vector<CommCase> all{
       {"all_gather", gathers},
@@ -284,6 +313,7 @@ inline const std::vector<CommCase>& comm_cases() {
       {"large", large},
       {"barrier", barriers},
       {"shards", shards},
+      {"whereabouts", whereabouts},
   };
   return all;
 }

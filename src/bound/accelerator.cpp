@@ -46,7 +46,7 @@ int count_devices() { return 0; }
 #endif
 
 std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph) {
-  if (options.device == "cpu" || !weights_here(graph)) return nullptr;
+  if (options.device == "cpu") return nullptr;
   if (!automatic(options.device)) return open_named(options);
   return products(graph) < kWorthIt ? nullptr : open_automatic(options);
 }

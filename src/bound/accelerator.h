@@ -62,9 +62,7 @@ class LateAccelerator {
  public:
   /// `alone`: false where there are other ranks: what is opened late would be there on one only.
   LateAccelerator(const Options& options, const Graph& graph, bool alone)
-      : options_(options),
-        accelerator_(open_accelerator(options, graph)),
-        tried_(!alone || !weights_here(graph)) {}
+      : options_(options), accelerator_(open_accelerator(options, graph)), tried_(!alone) {}
   /// Null: the CPU alone.
   [[nodiscard]] Accelerator* get() const { return accelerator_.get(); }
   /// True where the device was opened by this call. `searched`: seconds.

@@ -86,12 +86,6 @@ comm::Launch launch_of(const Options& options) {
       options.ranks == 0 && !options.mesh.empty() ? read_mesh(options.mesh).ranks() : options.ranks;
   const comm::Launch launch =
       comm::launch_of(wanted, [](const char* name) { return std::getenv(name); });
-  if (!whole_weights(options) && options.device.starts_with("cuda")) {
-    throw Error(ErrorKind::kBadInput,
-                fmt::format("--weights {}: CPUs read weights so; use --device cpu, or --weights "
-                            "replicated with --device {}",
-                            options.weights, options.device));
-  }
   return launch;
 }
 

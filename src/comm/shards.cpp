@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <random>
 #include <span>
 
 #include "comm/packet.h"
@@ -21,16 +22,30 @@ constexpr const char* kAnswerWords = "weights";
 
 /// Nobody's array: the rank itself asks its thread to end.
 constexpr int kEnd = -1;
+/// Nor this: another rank asks where the parts are beside the host's memory.
+constexpr int kWhere = -2;
 
 /// Parts begin at whole doubles.
 constexpr std::size_t kGrain = sizeof(double);
+
+/// The same for all ranks of one process, and for no others.
+std::uint64_t process_number() {
+  static const std::uint64_t number = [] {
+    std::random_device random;
+    return std::uint64_t{random()} << 32U | random();
+  }();
+  return number;
+}
+
+/// A letter to a rank of the same process hands over what it points to.
+using Gift = std::shared_ptr<const Elsewhere>;
 
 }  // namespace
 
 struct Shards::Question {
   int array = 0;
   int tag = 0;
-  std::uint64_t first = 0;  // in the part of the rank that is asked
+  std::uint64_t first = 0;  // in the part of the rank that is asked; of kWhere, who asks
   std::uint64_t count = 0;
 };
 
@@ -78,13 +93,8 @@ void Shards::answer() {
         const Letter letter = group_.receive(kAny, kAskTag, kAskWords);
         const auto question = Reader(letter.bytes).get<Question>();
         if (question.array == kEnd) return;
-        const Bytes& mine = arrays_.at(question.array).mine;
-        if (question.first > mine.size() || question.count > mine.size() - question.first) {
-          throw Error(ErrorKind::kInternal, "a question for weights that are not here");
-        }
         try {
-          group_.send(letter.from, question.tag, kAnswerWords,
-                      std::span(mine).subspan(question.first, question.count));
+          answer(question, letter.from);
         } catch (const RankLeft&) {
           // It wants them no more.
         }
@@ -94,6 +104,61 @@ void Shards::answer() {
     // Whoever waits for anything of any rank has been told.
   }
 }
+
+void Shards::answer(const Question& question, int from) {
+  if (question.array == kWhere) {
+    const std::lock_guard lock(publishing_);
+    Writer writer;
+    if (question.first != process_number()) {
+      writer.put(std::uint64_t{0});
+      const Bytes words = published_ ? published_->words() : Bytes();
+      writer.put_rest(words.data(), words.size());
+      group_.send(from, question.tag, kAnswerWords, writer.take());
+      return;
+    }
+    auto gift = std::make_unique<Gift>(published_);
+    writer.put(reinterpret_cast<std::uint64_t>(gift.get()));
+    group_.send(from, question.tag, kAnswerWords, writer.take());
+    // The receiver's now. One that fails before it reads the letter leaves it to the process's end.
+    static_cast<void>(gift.release());
+    return;
+  }
+  const Bytes& mine = arrays_.at(question.array).mine;
+  if (question.first > mine.size() || question.count > mine.size() - question.first) {
+    throw Error(ErrorKind::kInternal, "a question for weights that are not here");
+  }
+  group_.send(from, question.tag, kAnswerWords,
+              std::span(mine).subspan(question.first, question.count));
+}
+
+void Shards::publish(std::shared_ptr<const Elsewhere> mine) const {
+  const std::lock_guard lock(publishing_);
+  published_ = std::move(mine);
+}
+
+Whereabouts Shards::whereabouts(int owner) const {
+  const int tag = next_tag();
+  Request answer = group_.expect(owner, tag, kAnswerWords);
+  Writer writer;
+  writer.put(Question{kWhere, tag, process_number(), 0});
+  group_.send(owner, kAskTag, kAskWords, writer.take());
+  const Letter letter = answer.wait();
+  Reader reader(letter.bytes);
+  Whereabouts found;
+  if (const auto address = reader.get<std::uint64_t>(); address != 0) {
+    found.here = *std::unique_ptr<Gift>(reinterpret_cast<Gift*>(address));
+  } else {
+    found.words.assign(reader.rest().begin(), reader.rest().end());
+  }
+  return found;
+}
+
+void Shards::count(std::size_t bytes, double seconds) const {
+  fetched_ += bytes;
+  waited_ += static_cast<std::int64_t>(seconds * 1e9);
+}
+
+int Shards::next_tag() const { return kAnswerTag + static_cast<int>(asked_++ % kAnswerTags); }
 
 ShardFetch Shards::fetch(int array, std::size_t first, std::size_t count) const {
   const Array& of = arrays_[array];
@@ -115,7 +180,7 @@ ShardFetch Shards::fetch(int array, std::size_t first, std::size_t count) const 
                   fetch.bytes_.begin() + static_cast<std::ptrdiff_t>(from - first));
       continue;
     }
-    const int tag = kAnswerTag + static_cast<int>(asked_++ % kAnswerTags);
+    const int tag = next_tag();
     Writer writer;
     writer.put(Question{array, tag, from - begin, to - from});
     fetch.pieces_.push_back({group_.expect(owner, tag, kAnswerWords), from - first, to - from});

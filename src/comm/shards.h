@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -15,6 +16,25 @@
 namespace coronet::comm {
 
 class Shards;
+
+/// What a rank has made of its parts elsewhere than in the host's memory, where others may read
+/// them.
+class Elsewhere {
+ public:
+  Elsewhere() = default;
+  virtual ~Elsewhere() = default;
+  Elsewhere(const Elsewhere&) = delete;
+  Elsewhere& operator=(const Elsewhere&) = delete;
+  /// By which another process may find it; empty where none can.
+  [[nodiscard]] virtual Bytes words() const = 0;
+};
+
+/// Where another rank has its parts: itself, for a rank of the same process, or its words. Neither,
+/// where it has them in the host's memory only, so far.
+struct Whereabouts {
+  std::shared_ptr<const Elsewhere> here;
+  Bytes words;
+};
 
 /// Bytes of an array on their way. Refers to the Shards.
 class ShardFetch {
@@ -67,9 +87,16 @@ class Shards {
   /// From any thread, after serve().
   [[nodiscard]] ShardFetch fetch(int array, std::size_t first, std::size_t count) const;
 
+  /// Tells whoever asks from now on.
+  void publish(std::shared_ptr<const Elsewhere> mine) const;
+  /// Asks another rank; throws as Channel::receive().
+  [[nodiscard]] Whereabouts whereabouts(int owner) const;
+  /// Counts bytes of others that this rank has read elsewhere, and seconds that it waited for them.
+  void count(std::size_t bytes, double seconds) const;
+
   /// Bytes of the array that lie here.
   [[nodiscard]] std::size_t bytes(int array) const { return arrays_[array].mine.size(); }
-  /// Seconds that this rank's threads have waited for bytes of others, in sum.
+  /// Seconds that this rank's threads and its device have waited for bytes of others, in sum.
   [[nodiscard]] double waited() const { return static_cast<double>(waited_.load()) * 1e-9; }
   /// Bytes that came from others.
   [[nodiscard]] std::uint64_t fetched() const { return fetched_.load(); }
@@ -83,9 +110,13 @@ class Shards {
   struct Question;
 
   void answer();
+  void answer(const Question& question, int from);
+  [[nodiscard]] int next_tag() const;
 
   Communicator group_;
   std::vector<Array> arrays_;
+  mutable std::mutex publishing_;
+  mutable std::shared_ptr<const Elsewhere> published_;
   mutable std::atomic<std::uint32_t> asked_{0};
   mutable std::atomic<std::int64_t> waited_{0};  // nanoseconds
   mutable std::atomic<std::uint64_t> fetched_{0};

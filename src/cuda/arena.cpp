@@ -75,13 +75,28 @@ void* Arena::take(std::size_t bytes, Tensor tensor, const char* what) {
   }
   block.free = false;
   block.tensor = tensor;
+  count(size, tensor);
+  return at;
+}
+
+void Arena::count(std::size_t bytes, Tensor tensor) {
   auto& by = now_.by[static_cast<int>(tensor)];
-  by += size;
-  now_.total += size;
+  by += bytes;
+  now_.total += bytes;
   auto& most = most_.by[static_cast<int>(tensor)];
   most = std::max(most, by);
   most_.total = std::max(most_.total, now_.total);
-  return at;
+}
+
+void Arena::set_aside(std::size_t bytes, Tensor tensor, const char* what) {
+  if (!heap_.set_aside(bytes)) refuse(bytes, tensor, what);
+  count(bytes, tensor);
+}
+
+void Arena::take_back(std::size_t bytes, Tensor tensor) noexcept {
+  heap_.take_back(bytes);
+  now_.by[static_cast<int>(tensor)] -= bytes;
+  now_.total -= bytes;
 }
 
 void Arena::give(void* memory) noexcept {

@@ -39,9 +39,13 @@ class Arena {
   void* take(std::size_t bytes, Tensor tensor, const char* what);
   void give(void* block) noexcept;
 
+  /// Counts memory that is not the arena's (apart.h) as any other; throws as take().
+  void set_aside(std::size_t bytes, Tensor tensor, const char* what);
+  void take_back(std::size_t bytes, Tensor tensor) noexcept;
+
   [[nodiscard]] std::size_t limit() const { return heap_.limit(); }
   /// Bytes taken from the driver: the most that was ever in use, and what lay unused between.
-  [[nodiscard]] std::size_t reserved() const { return heap_.size(); }
+  [[nodiscard]] std::size_t reserved() const { return heap_.size() + heap_.aside(); }
   [[nodiscard]] const Usage& now() const { return now_; }
   /// `by` is each class's own maximum, `total` that of their sum: they need not coincide.
   [[nodiscard]] const Usage& most() const { return most_; }
@@ -56,6 +60,7 @@ class Arena {
   using Blocks = std::map<char*, Block>;
   Blocks::iterator merge(Blocks::iterator left, Blocks::iterator right);
   bool grow(std::size_t bytes);
+  void count(std::size_t bytes, Tensor tensor);
   [[noreturn]] void refuse(std::size_t bytes, Tensor tensor, const char* what) const;
 
   Heap heap_;

@@ -9,6 +9,7 @@
 #include "cuda/affine.h"
 #include "cuda/column.h"
 #include "cuda/conv_kernel.cuh"
+#include "ops/tiles.h"
 
 namespace coronet::cuda {
 
@@ -153,7 +154,11 @@ DeviceConv<T>::DeviceConv(Device& device, const Conv& conv) : conv_(&conv) {
     }
     return line;
   };
-  add_phase(device, forward_, forward(conv.kernel_h, conv.dilation_h, conv.stride_h, conv.pad_top),
+  Weight brought;
+  if (!conv.weight.here()) brought = gathered(conv.weight);
+  const Weight& weight = conv.weight.here() ? conv.weight : brought;
+  add_phase(device, weight, forward_,
+            forward(conv.kernel_h, conv.dilation_h, conv.stride_h, conv.pad_top),
             forward(conv.kernel_w, conv.dilation_w, conv.stride_w, conv.pad_left), false);
   // Input pixels with (i + pad) mod stride = phase; taps descend, so that source pixels ascend.
   const auto adjoint = [](int kernel, int dilation, int stride, int pad, int phase) {
@@ -170,7 +175,7 @@ DeviceConv<T>::DeviceConv(Device& device, const Conv& conv) : conv_(&conv) {
   };
   for (int y = 0; y < conv.stride_h; ++y) {
     for (int x = 0; x < conv.stride_w; ++x) {
-      add_phase(device, adjoint_,
+      add_phase(device, weight, adjoint_,
                 adjoint(conv.kernel_h, conv.dilation_h, conv.stride_h, conv.pad_top, y),
                 adjoint(conv.kernel_w, conv.dilation_w, conv.stride_w, conv.pad_left, x), true);
     }
@@ -180,8 +185,8 @@ DeviceConv<T>::DeviceConv(Device& device, const Conv& conv) : conv_(&conv) {
 }
 
 template <class T>
-void DeviceConv<T>::add_phase(Device& device, std::vector<Phase>& phases, const Line& y,
-                              const Line& x, bool adjoint) const {
+void DeviceConv<T>::add_phase(Device& device, const Weight& weight, std::vector<Phase>& phases,
+                              const Line& y, const Line& x, bool adjoint) const {
   const Conv& op = *conv_;
   const int cin = op.in.channels / op.groups;
   const int cout = op.out.channels / op.groups;
@@ -210,7 +215,7 @@ void DeviceConv<T>::add_phase(Device& device, std::vector<Phase>& phases, const 
             const int o = g * cout + (adjoint ? s : t);
             const int i = adjoint ? t : s;
             weights[(static_cast<std::size_t>(g) * phase.k + k) * phase.n + t] =
-                static_cast<T>(op.weight.at(
+                static_cast<T>(weight.at(
                     ((static_cast<std::size_t>(o) * op.kernel_h + ky) * op.kernel_w + kx) * cin +
                     i));
           }

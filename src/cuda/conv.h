@@ -19,7 +19,8 @@ namespace coronet::cuda {
 template <class T>
 class DeviceConv {
  public:
-  /// Lays the weights out for both directions; `conv` must outlive it.
+  /// Lays the weights out for both directions, all of them wherever they came from; `conv` must
+  /// outlive it.
   DeviceConv(Device& device, const Conv& conv);
 
   /// U = or += conv^T(A), as PackedConv::pull.
@@ -59,8 +60,8 @@ class DeviceConv {
     Buffer<T> weights;    // [groups][k][n]
     Buffer<T> rounded;    // the same in TF32, where T is float
   };
-  void add_phase(Device& device, std::vector<Phase>& phases, const Line& y, const Line& x,
-                 bool adjoint) const;
+  void add_phase(Device& device, const Weight& weight, std::vector<Phase>& phases, const Line& y,
+                 const Line& x, bool adjoint) const;
   void run(Device& device, const std::vector<Phase>& phases, const Rows& rows, const T* from,
            const Geometry& from_g, T* to, const Geometry& to_g, const T* bias, bool accumulate,
            Precision precision) const;

@@ -79,9 +79,15 @@ Heap::~Heap() {
   }
 }
 
+bool Heap::set_aside(std::size_t bytes) {
+  if (bytes + size_ + aside_ > limit_) return false;
+  aside_ += bytes;
+  return true;
+}
+
 bool Heap::grow(std::size_t bytes) {
   const std::size_t more = rounded(bytes, granularity_);
-  if (more > limit_ - size_) return false;
+  if (more + size_ + aside_ > limit_) return false;
   const CUmemAllocationProp prop = properties(device_);
   CUmemGenericAllocationHandle memory{};
   const CUresult made = driver<decltype(cuMemCreate)>("cuMemCreate")(&memory, more, &prop, 0);

@@ -19,8 +19,12 @@ class Heap {
   [[nodiscard]] char* begin() const { return begin_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t limit() const { return limit_; }
+  [[nodiscard]] std::size_t aside() const { return aside_; }
   /// At least `bytes` more bytes at the end; false where the limit or the device has no more.
   bool grow(std::size_t bytes);
+  /// Leaves so much of the limit to memory that is not the heap's; false where less is left.
+  bool set_aside(std::size_t bytes);
+  void take_back(std::size_t bytes) { aside_ -= bytes; }
 
  private:
   int device_ = 0;
@@ -28,6 +32,7 @@ class Heap {
   std::size_t limit_ = 0;
   char* begin_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t aside_ = 0;
   std::vector<std::size_t> pieces_;  // bytes of each, in order
 };
 

@@ -18,8 +18,8 @@ struct Widen {
 }  // namespace
 
 template <class T>
-void for_each_tile(Device& device, const Matrix& m,
-                   const std::function<void(const T* w, int first, int count)>& fn) {
+void for_each_tile(Device& device, const Matrix& m, const TileFn<T>& fn) {
+  if (m.tiles != nullptr) return m.tiles->for_each_tile(fn);
   constexpr bool kDouble = std::is_same_v<T, double>;
   if constexpr (kDouble) {
     if (m.d != nullptr) return fn(m.d, 0, m.rows);
@@ -53,9 +53,7 @@ void for_each_tile(Device& device, const Matrix& m,
     fn(w.data(), first, count);
   }
 }
-template void for_each_tile(Device&, const Matrix&,
-                            const std::function<void(const float*, int, int)>&);
-template void for_each_tile(Device&, const Matrix&,
-                            const std::function<void(const double*, int, int)>&);
+template void for_each_tile(Device&, const Matrix&, const TileFn<float>&);
+template void for_each_tile(Device&, const Matrix&, const TileFn<double>&);
 
 }  // namespace coronet::cuda

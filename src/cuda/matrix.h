@@ -17,16 +17,29 @@ class RowSource {
   virtual void read(int first, int count, double* to) = 0;
 };
 
+/// What takes tiles, in order; w: [count, cols] on the device, until it returns.
+template <class T>
+using TileFn = std::function<void(const T* w, int first, int count)>;
+
+/// A matrix that comes to the device in tiles of its own, each time anew.
+class TileSource {
+ public:
+  virtual ~TileSource() = default;
+  virtual void for_each_tile(const TileFn<float>& fn) = 0;
+  virtual void for_each_tile(const TileFn<double>& fn) = 0;
+};
+
 /// A row-major [rows, cols] weight as the operand B: itself (K = rows, N = cols), or transposed
 /// (K = cols, N = rows).
 struct Matrix {
-  const float* f = nullptr;   ///< null where the rows come from `source`
+  const float* f = nullptr;   ///< null where the rows come from `source` or `tiles`
   const double* d = nullptr;  ///< null where float32 holds it exactly, or as above
   int rows = 0;
   int cols = 0;
   bool transposed = false;
   bool wide = false;  ///< float32 does not hold it exactly
   RowSource* source = nullptr;
+  TileSource* tiles = nullptr;  ///< not null: all rows come from here
 
   [[nodiscard]] int k() const { return transposed ? cols : rows; }
   [[nodiscard]] int n() const { return transposed ? rows : cols; }
@@ -37,10 +50,8 @@ struct Matrix {
 /// rows depend on the matrix's shape only.
 inline constexpr std::size_t kTileBytes = std::size_t{32} << 20;
 
-/// Calls fn(w, first, count) for tiles of rows in order; w: [count, cols] on the device, until fn
-/// returns. All of it is one tile where it lies there as numbers of T.
+/// fn for tiles of rows in order. All of it is one tile where it lies there as numbers of T.
 template <class T>
-void for_each_tile(Device& device, const Matrix& matrix,
-                   const std::function<void(const T* w, int first, int count)>& fn);
+void for_each_tile(Device& device, const Matrix& matrix, const TileFn<T>& fn);
 
 }  // namespace coronet::cuda

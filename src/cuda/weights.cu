@@ -3,6 +3,7 @@
 #include <functional>
 #include <type_traits>
 
+#include "base/error.h"
 #include "cuda/check.h"
 #include "cuda/weights.h"
 
@@ -170,6 +171,7 @@ Weights DenseWeight::uploaded(const Part& part) {
 }
 
 void DenseWeight::load(const Part& part, std::size_t reserve) {
+  if (tiles_ != nullptr) return;
   const bool same_part = loaded_ && same(part_.rows, part.rows) && same(part_.cols, part.cols);
   if (same_part && !held_.f.empty()) return;
   const auto fits = [&] {
@@ -193,6 +195,12 @@ void DenseWeight::load(const Part& part, std::size_t reserve) {
 }
 
 Matrix DenseWeight::get(const Part& part, bool transposed) {
+  if (tiles_ != nullptr) {
+    if (part.rows || part.cols) {
+      throw Error(ErrorKind::kInternal, name_ + ": a part of a weight that is not here");
+    }
+    return {nullptr, nullptr, rows_, cols_, transposed, !host_.single(), nullptr, tiles_};
+  }
   if (!loaded_ || !same(part_.rows, part.rows) || !same(part_.cols, part.cols)) {
     load(part, 2 * kTileBytes);
   }
@@ -202,7 +210,8 @@ Matrix DenseWeight::get(const Part& part, bool transposed) {
           length(part.cols, cols_),
           transposed,
           host_.f.empty(),
-          this};
+          this,
+          nullptr};
 }
 
 }  // namespace coronet::cuda

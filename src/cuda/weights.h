@@ -27,18 +27,21 @@ struct Weights {
 /// One weight [rows, cols], shared by all that multiply by it. The device holds the part that was
 /// last asked for: it is picked out of what is there where that contains it, else it comes from the
 /// host, so that a weight nobody uses takes no memory. A part that does not fit stays on the host:
-/// its rows come when they are used, every time.
+/// its rows come when they are used, every time. One that is not on the host (cuda/fetched.h) is
+/// there for whole products only.
 class DenseWeight final : public RowSource {
  public:
-  /// `host` must outlive this; `name`: the operator's, for errors; `workers` copy on the host.
+  /// `host` must outlive this, and so must `tiles`, what it comes by where its numbers are not
+  /// there; `name`: the operator's, for errors; `workers` copy on the host.
   DenseWeight(Device& device, const Weight& host, int rows, int cols, std::string name,
-              Workers* workers = nullptr)
+              Workers* workers = nullptr, TileSource* tiles = nullptr)
       : device_(device),
         host_(host),
         rows_(rows),
         cols_(cols),
         name_(std::move(name)),
-        workers_(workers) {}
+        workers_(workers),
+        tiles_(tiles) {}
 
   /// Brings the part to the device if `reserve` bytes stay free there.
   void load(const Part& part, std::size_t reserve);
@@ -62,6 +65,7 @@ class DenseWeight final : public RowSource {
   int rows_, cols_;
   std::string name_;
   Workers* workers_;
+  TileSource* tiles_;
   bool loaded_ = false;  ///< part_ was asked for
   Part part_;
   Weights held_;  ///< part_'s numbers, or nothing where they stay on the host

@@ -27,27 +27,6 @@ class ShardFetched final : public Fetch {
   comm::ShardFetch fetch_;
 };
 
-class ShardedWeight final : public WeightSource {
- public:
-  ShardedWeight(std::shared_ptr<const comm::Shards> shards, int array, std::size_t size,
-                bool single)
-      : shards_(std::move(shards)), array_(array), size_(size), single_(single) {}
-
-  [[nodiscard]] std::size_t size() const override { return size_; }
-  [[nodiscard]] bool single() const override { return single_; }
-  [[nodiscard]] std::unique_ptr<Fetch> fetch(std::size_t first, std::size_t count) const override {
-    const std::size_t each = single_ ? sizeof(float) : sizeof(double);
-    return std::make_unique<ShardFetched>(shards_->fetch(array_, first * each, count * each));
-  }
-  [[nodiscard]] std::size_t bytes() const override { return shards_->bytes(array_); }
-
- private:
-  std::shared_ptr<const comm::Shards> shards_;
-  int array_;
-  std::size_t size_;
-  bool single_;
-};
-
 /// Bytes [first, last) of the weight, read piece by piece where they are elsewhere.
 comm::Bytes part_of(const Weight& weight, std::size_t first, std::size_t last) {
   comm::Bytes bytes(last - first);
@@ -69,6 +48,11 @@ comm::Bytes part_of(const Weight& weight, std::size_t first, std::size_t last) {
 }
 
 }  // namespace
+
+std::unique_ptr<Fetch> ShardedWeight::fetch(std::size_t first, std::size_t count) const {
+  const std::size_t each = single_ ? sizeof(float) : sizeof(double);
+  return std::make_unique<ShardFetched>(shards_->fetch(array_, first * each, count * each));
+}
 
 void gather_weights(Graph& graph) {
   for_each_weight(graph, [](Weight& weight) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "comm/communicator.h"
 #include "comm/shards.h"
@@ -17,6 +18,26 @@ void gather_weights(Graph& graph);
 /// Bytes of all weights, wherever they are; what is held of them in memory.
 std::size_t weight_bytes(const Graph& graph);
 std::size_t weight_bytes_here(const Graph& graph);
+
+/// A weight of which each rank holds a part.
+class ShardedWeight final : public WeightSource {
+ public:
+  ShardedWeight(std::shared_ptr<const comm::Shards> shards, int array, std::size_t size,
+                bool single)
+      : shards_(std::move(shards)), array_(array), size_(size), single_(single) {}
+
+  [[nodiscard]] std::size_t size() const override { return size_; }
+  [[nodiscard]] bool single() const override { return single_; }
+  [[nodiscard]] std::unique_ptr<Fetch> fetch(std::size_t first, std::size_t count) const override;
+  [[nodiscard]] std::size_t bytes() const override { return shards_->bytes(array_); }
+  [[nodiscard]] const std::shared_ptr<const comm::Shards>& shards() const { return shards_; }
+
+ private:
+  std::shared_ptr<const comm::Shards> shards_;
+  int array_;
+  std::size_t size_;
+  bool single_;
+};
 
 /// What the ranks' parts of one graph's weights lie in.
 class ShardedWeights {

@@ -12,6 +12,7 @@ namespace {
 
 using test::Draw;
 using test::Engine;
+using test::expect_near;
 using test::Named;
 using test::OnGpu;
 using test::TestBox;
@@ -22,16 +23,6 @@ Root root_of(Engine& engine, const TestBox& box, Method method, bool all) {
   settings.iterations = 12;
   settings.all_neurons = all;
   return bound_root(engine.context, box.lower, box.upper, settings);
-}
-
-void expect_near(const Bounds& a, const Bounds& b, double tolerance) {
-  for (std::size_t v = 0; v < a.lo.size(); ++v) {
-    for (std::size_t i = 0; i < a.lo[v].size(); ++i) {
-      const double scale = 1 + std::fabs(b.lo[v][i]) + std::fabs(b.hi[v][i]);
-      ASSERT_NEAR(a.lo[v][i], b.lo[v][i], tolerance * scale) << "node " << v << " element " << i;
-      ASSERT_NEAR(a.hi[v][i], b.hi[v][i], tolerance * scale) << "node " << v << " element " << i;
-    }
-  }
 }
 
 // CROWN is one definite number up to rounding, which the bounds already allow for.

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -33,5 +35,16 @@ struct OnGpu {
   std::unique_ptr<bound::Accelerator> accelerator;
   std::unique_ptr<bound::RowDevice> device;
 };
+
+/// Up to `tolerance` of an element's size.
+inline void expect_near(const bound::Bounds& a, const bound::Bounds& b, double tolerance) {
+  for (std::size_t v = 0; v < a.lo.size(); ++v) {
+    for (std::size_t i = 0; i < a.lo[v].size(); ++i) {
+      const double scale = 1 + std::fabs(b.lo[v][i]) + std::fabs(b.hi[v][i]);
+      ASSERT_NEAR(a.lo[v][i], b.lo[v][i], tolerance * scale) << "node " << v << " element " << i;
+      ASSERT_NEAR(a.hi[v][i], b.hi[v][i], tolerance * scale) << "node " << v << " element " << i;
+    }
+  }
+}
 
 }  // namespace coronet::test

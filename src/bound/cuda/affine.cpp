@@ -297,16 +297,32 @@ struct Maker {
 
 }  // namespace
 
-CudaWeights dense_weights(cuda::Device& device, const Graph& graph, Workers& workers) {
+CudaWeights dense_weights(cuda::Device& device, const Graph& graph, Workers& workers,
+                          const cuda::FetchedWeights* fetched) {
   CudaWeights weights;
+  std::size_t elsewhere = 0;
   for (const Node& node : graph.nodes) {
     const Dense* dense = std::get_if<Dense>(&node.op);
-    weights.push_back(dense == nullptr
-                          ? nullptr
-                          : std::make_shared<cuda::DenseWeight>(device, dense->weight, dense->out,
-                                                                dense->in, node.name, &workers));
+    if (dense == nullptr) {
+      weights.push_back(nullptr);
+      continue;
+    }
+    cuda::TileSource* const tiles = dense->weight.here() ? nullptr : fetched->tiles(elsewhere++);
+    weights.push_back(std::make_shared<cuda::DenseWeight>(device, dense->weight, dense->out,
+                                                          dense->in, node.name, &workers, tiles));
   }
   return weights;
+}
+
+std::unique_ptr<cuda::FetchedWeights> fetched_weights(cuda::Device& device, const Graph& graph) {
+  std::vector<cuda::FetchedFrom> elsewhere;
+  for (const Node& node : graph.nodes) {
+    const Dense* dense = std::get_if<Dense>(&node.op);
+    if (dense == nullptr || dense->weight.here()) continue;
+    elsewhere.push_back({&dense->weight, dense->out, dense->in});
+  }
+  if (elsewhere.empty()) return nullptr;
+  return std::make_unique<cuda::FetchedWeights>(device, std::move(elsewhere));
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bound/affine.h"
+#include "cuda/fetched.h"
 #include "cuda/gemm.h"
 #include "cuda/weights.h"
 
@@ -13,7 +14,11 @@ namespace coronet::bound {
 /// The dense weights of a graph's nodes, shared by all networks made of it; null where a node has
 /// none.
 using CudaWeights = std::vector<std::shared_ptr<cuda::DenseWeight>>;
-CudaWeights dense_weights(cuda::Device& device, const Graph& graph, Workers& workers);
+/// `fetched`: of those that are not here, in the order of the nodes; it must outlive them.
+CudaWeights dense_weights(cuda::Device& device, const Graph& graph, Workers& workers,
+                          const cuda::FetchedWeights* fetched);
+/// null: all are here
+std::unique_ptr<cuda::FetchedWeights> fetched_weights(cuda::Device& device, const Graph& graph);
 
 /// Node's operator on the device; `host` is the same operator on the CPU, which must outlive it.
 /// Products of float32 rows are formed in `precision`. `weight` and `part`: what a dense

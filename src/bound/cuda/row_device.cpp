@@ -25,7 +25,8 @@ struct CudaEngine {
         host(net),
         precision(p),
         chunk_bytes(chunk),
-        weights(dense_weights(on, net.graph(), workers)),
+        fetched(fetched_weights(on, net.graph())),
+        weights(dense_weights(on, net.graph(), workers, fetched.get())),
         whole(on, p, weights, net),
         space32(Cuda(on, cuda::Tensor::kA)),
         space64(Cuda(on, cuda::Tensor::kWorkspace)) {}
@@ -34,6 +35,7 @@ struct CudaEngine {
   const Network<double>& host;
   cuda::Precision precision;
   std::size_t chunk_bytes;
+  std::unique_ptr<cuda::FetchedWeights> fetched;  ///< null: the weights are here
   CudaWeights weights;
   CudaNetworks whole;
   Workspace<float, Cuda> space32;
@@ -52,8 +54,10 @@ class CudaParts final : public RowParts {
         deadline_(deadline),
         node_(list.node),
         total_(list.count(engine.host.size(list.node))),
-        outlined_(Outlined::make(device_, engine.precision, engine.weights, engine.host.graph(),
-                                 root, list)),
+        outlined_(engine.fetched != nullptr
+                      ? nullptr
+                      : Outlined::make(device_, engine.precision, engine.weights,
+                                       engine.host.graph(), root, list)),
         reduced_(outlined_ ? &outlined_->reduced() : nullptr),
         networks_(outlined_ ? outlined_->networks() : engine.whole),
         list_(outlined_ ? renumbered(list, reduced_->kept[list.node]) : list),
@@ -109,6 +113,7 @@ class CudaParts final : public RowParts {
              result.bound.data() + (at - origin));
     }
     engine_.space64.clear();
+    if (engine_.fetched != nullptr) engine_.fetched->count_waits();
   }
 
  private:
@@ -235,11 +240,14 @@ class CudaAccelerator final : public Accelerator {
   CudaAccelerator(int ordinal, const Options& options)
       : device_(ordinal, static_cast<std::size_t>(options.device_memory_mib * 0x1p20)),
         precision_(precision_of(options.precision)),
-        chunk_bytes_(static_cast<std::size_t>(options.device_chunk_mib * 0x1p20)) {}
+        chunk_mib_(options.device_chunk_mib) {}
 
   std::unique_ptr<RowDevice> prepare(const Network<double>& net, Workers& workers) override {
     device_.use();
-    return std::make_unique<CudaRows>(device_, net, workers, precision_, chunk_bytes_);
+    const double automatic = weights_here(net.graph()) ? kChunkMib : kFetchedChunkMib;
+    const double mib = chunk_mib_ > 0 ? chunk_mib_ : automatic;
+    return std::make_unique<CudaRows>(device_, net, workers, precision_,
+                                      static_cast<std::size_t>(mib * 0x1p20));
   }
   [[nodiscard]] std::string name() const override {
     return "cuda:" + std::to_string(device_.properties().ordinal) + " (" +
@@ -256,9 +264,14 @@ class CudaAccelerator final : public Accelerator {
   }
 
  private:
+  static constexpr double kChunkMib = 256;
+  /// Weights that come from elsewhere are to be on their way while rows are multiplied by the tile
+  /// before: the more rows, the longer that takes.
+  static constexpr double kFetchedChunkMib = 2048;
+
   mutable cuda::Device device_;
   cuda::Precision precision_;
-  std::size_t chunk_bytes_;
+  double chunk_mib_;
 };
 
 }  // namespace

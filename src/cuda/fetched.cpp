@@ -1,0 +1,291 @@
+#include "cuda/fetched.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <deque>
+#include <fstream>
+#include <iterator>
+#include <numeric>
+#include <type_traits>
+#include <utility>
+
+#include "base/error.h"
+#include "cuda/check.h"
+#include "cuda/moves.h"
+#include "graph/sharded.h"
+
+namespace coronet::cuda {
+
+namespace {
+
+/// Of what comes by the host, in one piece; so many are asked for at a time.
+constexpr std::size_t kHostPiece = Staging::kBytes / 2;
+constexpr std::size_t kHostPieces = 3;
+
+std::size_t bytes_of_number(const Weight& weight) {
+  return weight.single() ? sizeof(float) : sizeof(double);
+}
+
+/// The same on one running kernel, and nowhere else.
+std::string boot_number() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+const comm::Shards* shards_of(const Weight& weight) {
+  const auto* shared = dynamic_cast<const ShardedWeight*>(weight.source.get());
+  return shared == nullptr ? nullptr : shared->shards().get();
+}
+
+}  // namespace
+
+/// The stripes of one rank on its device, one weight behind the other.
+class FetchedWeights::Part final : public comm::Elsewhere {
+ public:
+  explicit Part(std::size_t bytes) : memory_(bytes) {
+    const std::string boot = boot_number();
+    cudaIpcMemHandle_t handle{};
+    if (boot.empty() || bytes == 0 || cudaIpcGetMemHandle(&handle, memory_.data()) != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());  // where there is no IPC, all comes by the host
+      return;
+    }
+    words_.resize(sizeof handle + boot.size());
+    std::memcpy(words_.data(), &handle, sizeof handle);
+    std::memcpy(words_.data() + sizeof handle, boot.data(), boot.size());
+  }
+
+  [[nodiscard]] comm::Bytes words() const override { return words_; }
+  [[nodiscard]] std::byte* data() const { return memory_.data(); }
+  [[nodiscard]] int ordinal() const { return memory_.ordinal(); }
+
+  /// Memory of another process that said these words, of which it may be on any device; null where
+  /// it cannot be read. For the current device.
+  static void* open(const comm::Bytes& words) {
+    cudaIpcMemHandle_t handle{};
+    const std::string boot = boot_number();
+    if (words.size() != sizeof handle + boot.size() ||
+        std::memcmp(words.data() + sizeof handle, boot.data(), boot.size()) != 0) {
+      return nullptr;
+    }
+    std::memcpy(&handle, words.data(), sizeof handle);
+    void* at = nullptr;
+    if (cudaIpcOpenMemHandle(&at, handle, cudaIpcMemLazyEnablePeerAccess) != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      return nullptr;
+    }
+    return at;
+  }
+
+ private:
+  Apart memory_;
+  comm::Bytes words_;
+};
+
+struct FetchedWeights::Peer {
+  bool asked = false;                ///< nothing will change any more
+  const std::byte* data = nullptr;   ///< null: its stripes come by the host
+  int ordinal = -1;                  ///< of its device, where that is known
+  std::shared_ptr<const Part> held;  ///< of this process
+  void* opened = nullptr;            ///< of another one
+};
+
+struct FetchedWeights::One {
+  const Weight* weight;
+  int cols;
+  std::size_t each;  ///< bytes of a number
+  Striped cut;
+  std::vector<std::size_t> offset;  ///< [ranks] of its stripes among those of all weights
+};
+
+class FetchedWeights::Tiles final : public TileSource {
+ public:
+  Tiles(FetchedWeights& all, const One& one) : all_(all), one_(one) {}
+  void for_each_tile(const TileFn<float>& fn) override { all_.for_each_tile(one_, fn); }
+  void for_each_tile(const TileFn<double>& fn) override { all_.for_each_tile(one_, fn); }
+
+ private:
+  FetchedWeights& all_;
+  const One& one_;
+};
+
+FetchedWeights::FetchedWeights(Device& device, std::vector<FetchedFrom> weights) : device_(device) {
+  const comm::Shards* const shards = weights.empty() ? nullptr : shards_of(*weights.front().weight);
+  if (shards != nullptr) {
+    shards_ = static_cast<const ShardedWeight&>(*weights.front().weight->source).shards();
+  }
+  const int ranks = shards == nullptr ? 1 : shards->ranks();
+  peers_.resize(ranks);
+  std::vector<std::size_t> held(ranks, 0);
+  std::size_t tile = 0;
+  std::size_t converted = 0;
+  for (const FetchedFrom& from : weights) {
+    if (shards_of(*from.weight) != shards) {
+      throw Error(ErrorKind::kInternal, "the weights of one network are shared by several groups");
+    }
+    const std::size_t each = bytes_of_number(*from.weight);
+    weights_.push_back(
+        {from.weight, from.cols, each, Striped(from.rows, from.cols, each, ranks), held});
+    const Striped& cut = weights_.back().cut;
+    for (int r = 0; r < ranks; ++r) held[r] += cut.place(cut.tiles(), r);
+    tile = std::max(tile, cut.most_bytes());
+    converted =
+        std::max(converted, cut.most_bytes() / each * (sizeof(float) + sizeof(double) - each));
+  }
+  for (const One& one : weights_) tiles_.push_back(std::make_unique<Tiles>(*this, one));
+  ring_ = std::make_unique<TileRing>(device, tile, converted);
+  if (shards_ != nullptr) {
+    const std::size_t mine = held[shards_->rank()];
+    device.arena().set_aside(mine, Tensor::kWeights, "this rank's part of the weights");
+    held_ = mine;
+    bring_stripes();
+  }
+}
+
+FetchedWeights::~FetchedWeights() {
+  ring_.reset();
+  for (const Peer& peer : peers_) {
+    if (peer.opened != nullptr) report_failure(cudaIpcCloseMemHandle(peer.opened));
+  }
+  device_.arena().take_back(held_, Tensor::kWeights);
+}
+
+TileSource* FetchedWeights::tiles(std::size_t i) const { return tiles_[i].get(); }
+
+void FetchedWeights::bring_stripes() {
+  mine_ = std::make_shared<const Part>(held_);
+  const int rank = shards_->rank();
+  for (const One& one : weights_) {
+    for (int t = 0; t < one.cut.tiles(); ++t) {
+      const std::size_t at = one.cut.begin(t);
+      const auto [first, last] = one.cut.stripe(t, rank);
+      through_host(one, at + first, at + last,
+                   mine_->data() + one.offset[rank] + one.cut.place(t, rank));
+    }
+  }
+  CORONET_CUDA_CHECK(cudaStreamSynchronize(ring_->copies()));
+  shards_->publish(mine_);
+}
+
+void FetchedWeights::through_host(const One& one, std::size_t first, std::size_t last,
+                                  std::byte* to) {
+  struct Piece {
+    std::size_t bytes;
+    std::unique_ptr<Fetch> fetch;
+  };
+  std::deque<Piece> coming;
+  for (std::size_t asked = first; asked < last || !coming.empty();) {
+    while (asked < last && coming.size() < kHostPieces) {
+      const std::size_t bytes = std::min(kHostPiece, last - asked);
+      coming.push_back({bytes, one.weight->source->fetch(asked / one.each, bytes / one.each)});
+      asked += bytes;
+    }
+    const Piece& piece = coming.front();
+    const void* const from = piece.fetch->wait();
+    ring_->stage(piece.bytes, to, [&](void* room) { std::memcpy(room, from, piece.bytes); });
+    to += piece.bytes;
+    coming.pop_front();
+  }
+}
+
+const std::byte* FetchedWeights::peer(int rank) {
+  Peer& peer = peers_[rank];
+  if (peer.asked) return peer.data;
+  const comm::Whereabouts told = shards_->whereabouts(rank);
+  peer.held = std::dynamic_pointer_cast<const Part>(told.here);
+  if (peer.held != nullptr) {
+    peer.data = peer.held->data();
+    peer.ordinal = peer.held->ordinal();
+    const int mine = device_.properties().ordinal;
+    int reaches = 0;
+    if (peer.ordinal != mine) {
+      CORONET_CUDA_CHECK(cudaDeviceCanAccessPeer(&reaches, mine, peer.ordinal));
+    }
+    // Without, the driver takes the copies through the host.
+    if (reaches != 0) {
+      const cudaError_t enabled = cudaDeviceEnablePeerAccess(peer.ordinal, 0);
+      if (enabled == cudaErrorPeerAccessAlreadyEnabled) {
+        static_cast<void>(cudaGetLastError());
+      } else {
+        CORONET_CUDA_CHECK(enabled);
+      }
+    }
+  } else if (!told.words.empty()) {
+    peer.opened = Part::open(told.words);
+    peer.data = static_cast<const std::byte*>(peer.opened);
+  }
+  // Else it may still be busy bringing them: asked again at the next tile.
+  peer.asked = peer.data != nullptr || !told.words.empty();
+  return peer.data;
+}
+
+bool FetchedWeights::begin(const One& one, int t, int slot) {
+  std::byte* const to = ring_->begin(slot);
+  const std::size_t at = one.cut.begin(t);
+  if (shards_ == nullptr) {
+    through_host(one, at, at + one.cut.bytes(t), to);
+    return false;
+  }
+  const int mine = device_.properties().ordinal;
+  bool direct = true;
+  std::size_t others = 0;
+  const int ranks = shards_->ranks();
+  for (int i = 0; i < ranks; ++i) {
+    // Each rank begins with its own: those that are at the same tile read from different ones.
+    const int rank = (shards_->rank() + i) % ranks;
+    const auto [first, last] = one.cut.stripe(t, rank);
+    if (first == last) continue;
+    const bool own = rank == shards_->rank();
+    const std::byte* const data = own ? mine_->data() : peer(rank);
+    if (data == nullptr) {
+      through_host(one, at + first, at + last, to + first);
+      direct = false;
+      continue;
+    }
+    const std::byte* const from = data + one.offset[rank] + one.cut.place(t, rank);
+    const int ordinal = own ? mine : peers_[rank].ordinal;
+    if (ordinal >= 0 && ordinal != mine) {
+      CORONET_CUDA_CHECK(
+          cudaMemcpyPeerAsync(to + first, mine, from, ordinal, last - first, ring_->copies()));
+    } else {
+      CORONET_CUDA_CHECK(
+          cudaMemcpyAsync(to + first, from, last - first, cudaMemcpyDefault, ring_->copies()));
+    }
+    if (!own) others += last - first;
+  }
+  shards_->count(others, 0);
+  return direct;
+}
+
+template <class T>
+void FetchedWeights::for_each_tile(const One& one, const TileFn<T>& fn) {
+  count_waits();
+  const int tiles = one.cut.tiles();
+  bool direct = tiles > 0 && begin(one, 0, 0);
+  for (int t = 0; t < tiles; ++t) {
+    const int slot = t % TileRing::kSlots;
+    const std::byte* const tile = ring_->arrive(slot, direct);
+    const int first = one.cut.first(t);
+    const int count = one.cut.count(t);
+    if (one.each == sizeof(T)) {
+      fn(reinterpret_cast<const T*>(tile), first, count);
+      ring_->release(slot);
+    } else {
+      using Held = std::conditional_t<std::is_same_v<T, float>, double, float>;
+      T* const w = reinterpret_cast<T*>(ring_->converted());
+      convert(device_, static_cast<std::size_t>(count) * one.cols,
+              reinterpret_cast<const Held*>(tile), w);
+      ring_->release(slot);
+      fn(w, first, count);
+    }
+    // The next one comes while the device is at this one.
+    if (t + 1 < tiles) direct = begin(one, t + 1, (t + 1) % TileRing::kSlots);
+  }
+}
+
+void FetchedWeights::count_waits() {
+  const double seconds = ring_->waited();
+  if (shards_ != nullptr) shards_->count(0, seconds);
+}
+
+}  // namespace coronet::cuda
