@@ -85,7 +85,6 @@ class FetchedWeights::Part final : public comm::Elsewhere {
 struct FetchedWeights::Peer {
   bool asked = false;                ///< nothing will change any more
   const std::byte* data = nullptr;   ///< null: its stripes come by the host
-  int ordinal = -1;                  ///< of its device, where that is known
   std::shared_ptr<const Part> held;  ///< of this process
   void* opened = nullptr;            ///< of another one
 };
@@ -195,15 +194,13 @@ const std::byte* FetchedWeights::peer(int rank) {
   peer.held = std::dynamic_pointer_cast<const Part>(told.here);
   if (peer.held != nullptr) {
     peer.data = peer.held->data();
-    peer.ordinal = peer.held->ordinal();
+    const int theirs = peer.held->ordinal();
     const int mine = device_.properties().ordinal;
     int reaches = 0;
-    if (peer.ordinal != mine) {
-      CORONET_CUDA_CHECK(cudaDeviceCanAccessPeer(&reaches, mine, peer.ordinal));
-    }
+    if (theirs != mine) CORONET_CUDA_CHECK(cudaDeviceCanAccessPeer(&reaches, mine, theirs));
     // Without, the driver takes the copies through the host.
     if (reaches != 0) {
-      const cudaError_t enabled = cudaDeviceEnablePeerAccess(peer.ordinal, 0);
+      const cudaError_t enabled = cudaDeviceEnablePeerAccess(theirs, 0);
       if (enabled == cudaErrorPeerAccessAlreadyEnabled) {
         static_cast<void>(cudaGetLastError());
       } else {
@@ -226,7 +223,6 @@ bool FetchedWeights::begin(const One& one, int t, int slot) {
     through_host(one, at, at + one.cut.bytes(t), to);
     return false;
   }
-  const int mine = device_.properties().ordinal;
   bool direct = true;
   std::size_t others = 0;
   const int ranks = shards_->ranks();
@@ -243,14 +239,8 @@ bool FetchedWeights::begin(const One& one, int t, int slot) {
       continue;
     }
     const std::byte* const from = data + one.offset[rank] + one.cut.place(t, rank);
-    const int ordinal = own ? mine : peers_[rank].ordinal;
-    if (ordinal >= 0 && ordinal != mine) {
-      CORONET_CUDA_CHECK(
-          cudaMemcpyPeerAsync(to + first, mine, from, ordinal, last - first, ring_->copies()));
-    } else {
-      CORONET_CUDA_CHECK(
-          cudaMemcpyAsync(to + first, from, last - first, cudaMemcpyDefault, ring_->copies()));
-    }
+    CORONET_CUDA_CHECK(
+        cudaMemcpyAsync(to + first, from, last - first, cudaMemcpyDefault, ring_->copies()));
     if (!own) others += last - first;
   }
   shards_->count(others, 0);
