@@ -20,6 +20,14 @@ inline std::size_t row_bytes(const Plan& plan, std::size_t number, std::size_t s
   return number * (plan.kept + plan.passing) + slopes * 2 * (number + moment) + 1;
 }
 
+/// Bytes of slopes that a descent of so many rows leaves, and of those that settle() has of them.
+inline std::size_t found_bytes(int rows, std::size_t slopes) {
+  return static_cast<std::size_t>(rows) * slopes * sizeof(float);
+}
+inline std::size_t settled_bytes(int rows, std::size_t slopes) {
+  return static_cast<std::size_t>(rows) * slopes * sizeof(double);
+}
+
 /// Slopes of one row that are optimised.
 template <class T, class D>
 std::size_t slopes_of(const Plan& plan, const Relaxation<T, D>& relaxation) {
@@ -56,7 +64,8 @@ class Descent {
         device_(device),
         settings_(settings),
         group_(net.group()),
-        pass_(net, relaxation, plan, space) {}
+        pass_(net, relaxation, plan, space),
+        counted_(space.ledger(), MemoryClass::kAlpha) {}
 
   /// Runs it and leaves the best slopes of every row in `best`.
   void run(Rows<float, D>& rows, SlopesOf<D>& best) {
@@ -89,6 +98,8 @@ class Descent {
   }
 
   void start_slopes(Rows<float, D>& rows, SlopesOf<D>& best) {
+    using Moment = typename D::template Moment<float>;
+    std::size_t bytes = 0;
     rows.alpha.resize(plan_.start + 1);
     best.resize(plan_.start + 1);
     for (int v : plan_.elementwise) {
@@ -99,11 +110,13 @@ class Descent {
       const std::size_t n = rows.count * alpha.width;
       for (auto* array : {&alpha.value, &best[v]}) device_.reserve(*array, n);
       for (auto* array : {&alpha.m, &alpha.v}) device_.reserve(*array, n);
+      bytes += n * (sizeof(float) + 2 * sizeof(Moment));
       device_.start_slopes(rows.set(), nullptr, lines.view(), plan_.extent[v], alpha.value.data());
       device_.zero(alpha.m.data(), n);
       device_.zero(alpha.v.data(), n);
       device_.copy(alpha.value.data(), n, best[v].data());
     }
+    counted_.set(bytes);
   }
 
   void start(Rows<float, D>& rows, SlopesOf<D>& best) {
@@ -173,6 +186,7 @@ class Descent {
   const OptimiseSettings& settings_;
   TensorGroup* group_;
   Pass<float, D> pass_;
+  Counted counted_;  // the rows' slopes and moments; the best ones are the caller's
   Array<float> first_, best_, mark_, saved_;  // kernels/noting.h, with the rows' rates
   Array<int> place_;
   Array<char> save_, out_;

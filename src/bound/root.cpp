@@ -67,6 +67,20 @@ void add_lines(const Network<double>& net, Root& root, int v, Slope slope) {
 
 }  // namespace
 
+std::size_t Root::bytes() const {
+  std::size_t numbers32 = relax32.lo.size() + relax32.hi.size();
+  std::size_t numbers64 = relax64.lo.size() + relax64.hi.size();
+  const auto lines = [](const auto& of) {
+    return of.sl.size() + of.tl.size() + of.su.size() + of.tu.size() + of.free.size();
+  };
+  for (std::size_t v = 0; v < bounds.lo.size(); ++v) {
+    numbers32 += lines(relax32.lines[v]);
+    numbers64 += lines(relax64.lines[v]) + bounds.lo[v].size() + bounds.hi[v].size() +
+                 magnitude.value[v].size.size() + magnitude.affine[v].size.size();
+  }
+  return numbers32 * sizeof(float) + numbers64 * sizeof(double);
+}
+
 bool one_step(const Network<double>& net, int v) {
   return net.affine(v) != nullptr && net.inputs(v).size() == 1 && net.inputs(v)[0] == 0;
 }
@@ -162,6 +176,7 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
     tighten(context, root, v, neurons, rows);
     if (settings.refine) settings.refine(root, v);
   }
+  if (context.ledger != nullptr) context.ledger->saw(MemoryClass::kBounds, root.bytes());
   return root;
 }
 

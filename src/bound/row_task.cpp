@@ -69,6 +69,9 @@ RowBounds RowTask::room(int count) const {
 
 void RowTask::bound(int first, int last, int worker, RowBounds& result, int origin) {
   SlopesOf<device::Cpu> found;
+  MemoryLedger* const ledger = context_.space32[worker].ledger();
+  const Counted best(ledger, MemoryClass::kAlpha,
+                     optimise_ ? found_bytes(last - first, slopes_of(plan(), relaxation())) : 0);
   if (optimise_) {
     const Network<float>& net = thinned_ ? thinned_->net() : context_.net32;
     Descent<device::Cpu> descent(net, relaxation(), plan(), deadline_, context_.space32[worker],
@@ -82,6 +85,9 @@ void RowTask::bound(int first, int last, int worker, RowBounds& result, int orig
   for (int at = first; at < last; at += settled_at_once) {
     const int end = std::min(last, at + settled_at_once);
     Rows<double> batch = make_rows(context_.net64, list_, at, end, patches_);
+    const Counted slopes64(
+        ledger, MemoryClass::kAlpha,
+        optimise_ ? settled_bytes(end - at, slopes_of(plan64_, root_.relax64)) : 0);
     if (thinned_) {
       batch.alpha.resize(list_.node + 1);
       for (int v : plan64_.elementwise) {

@@ -66,6 +66,8 @@ HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Optio
   } else if (place == Place::kSharded) {
     sharded_.emplace(graph_);
   }
+  if (sharded_) sharded_->count_in(ledger_.get());
+  weights_ = Counted(ledger_.get(), MemoryClass::kWeights, weight_bytes_here(graph_));
 }
 
 }  // namespace coronet::cli

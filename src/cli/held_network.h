@@ -1,8 +1,10 @@
 // The network that a rank computes with, its weights where --weights says.
 #pragma once
 
+#include <memory>
 #include <optional>
 
+#include "base/memory_ledger.h"
 #include "base/options.h"
 #include "comm/channel.h"
 #include "comm/communicator.h"
@@ -25,8 +27,12 @@ class HeldNetwork {
   [[nodiscard]] Graph& graph() { return graph_; }
   /// null: not with --weights fsdp
   [[nodiscard]] const ShardedWeights* sharded() const { return sharded_ ? &*sharded_ : nullptr; }
+  /// Where what this rank holds is counted, these weights among it.
+  [[nodiscard]] MemoryLedger& ledger() const { return *ledger_; }
 
  private:
+  std::unique_ptr<MemoryLedger> ledger_ = std::make_unique<MemoryLedger>();
+  Counted weights_;
   Graph graph_;
   std::optional<comm::Communicator> group_;
   std::optional<ShardedWeights> sharded_;
