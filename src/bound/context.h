@@ -27,8 +27,8 @@ struct Context {
   Tracer& tracer;
   std::vector<Workspace<float>> space32;  ///< one for each worker
   std::vector<Workspace<double>> space64;
-  RowBounder* ranks = nullptr;  ///< deals rows over all ranks, if there are several
-  RowDevice* device = nullptr;  ///< bounds rows in place of the workers, if there is one
+  RowBounder* ranks = nullptr;     ///< deals rows over all ranks, if there are several
+  RowDevice* device = nullptr;     ///< bounds rows in place of the workers, if there is one
   MemoryLedger* ledger = nullptr;  ///< this rank's, if somebody counts (count_in)
   /// From so many products on for each worker that would have rows (so many of them at least), the
   /// device is sooner: with less, its kernels are shorter than their launches.

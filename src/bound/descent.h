@@ -20,6 +20,17 @@ inline std::size_t row_bytes(const Plan& plan, std::size_t number, std::size_t s
   return number * (plan.kept + plan.passing) + slopes * 2 * (number + moment) + 1;
 }
 
+/// Rows of a chunk, so that it stays within the budget and every worker has as many chunks as the
+/// others.
+inline int chunk_rows(std::size_t bytes, std::size_t budget, int rows, int workers) {
+  constexpr int kMost = 512;
+  const int fit = static_cast<int>(std::clamp<std::size_t>(budget / bytes, 2, kMost));
+  int chunks = (rows + fit - 1) / fit;
+  chunks = (chunks + workers - 1) / workers * workers;
+  const int even = (rows + chunks - 1) / chunks;
+  return std::max(2, even + even % 2);  // pairs stay together
+}
+
 /// Bytes of slopes that a descent of so many rows leaves, and of those that settle() has of them.
 inline std::size_t found_bytes(int rows, std::size_t slopes) {
   return static_cast<std::size_t>(rows) * slopes * sizeof(float);

@@ -10,15 +10,6 @@ namespace coronet::bound {
 
 namespace {
 
-/// Does an elementwise node read v? Then the width of v's bounds decides its lines.
-std::vector<char> feeds_elementwise(const Graph& graph) {
-  std::vector<char> feeds(graph.nodes.size(), 0);
-  for (const Node& n : graph.nodes) {
-    if (elementwise(n.op)) feeds[n.inputs[0]] = 1;
-  }
-  return feeds;
-}
-
 /// Do the consumers of v, all elementwise, leave anything to gain once v_j is known to lie in [lo,
 /// hi]?
 bool undecided(const Operator& op, double lo, double hi) {
@@ -66,6 +57,19 @@ void add_lines(const Network<double>& net, Root& root, int v, Slope slope) {
 }
 
 }  // namespace
+
+std::vector<char> bounded_by_rows(const Network<double>& net, bool last) {
+  std::vector<char> by_rows(net.nodes(), 0);
+  // The width of what an elementwise node reads decides its lines.
+  for (const Node& n : net.graph().nodes) {
+    if (elementwise(n.op)) by_rows[n.inputs[0]] = 1;
+  }
+  if (last) by_rows.back() = 1;
+  for (int v = 0; v < net.nodes(); ++v) {
+    if (v == 0 || net.elementwise(v) || one_step(net, v)) by_rows[v] = 0;
+  }
+  return by_rows;
+}
 
 std::size_t Root::bytes() const {
   std::size_t numbers32 = relax32.lo.size() + relax32.hi.size();
@@ -132,7 +136,7 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
   const Graph& graph = context.net64.graph();
   const int n = context.net64.nodes();
   const Slope slope = slope_of(context.options.slope);
-  const std::vector<char> feeds = feeds_elementwise(graph);
+  const std::vector<char> by_rows = bounded_by_rows(context.net64, settings.all_neurons);
   Root root = empty_root(context.net64, lo, hi);
 
   OptimiseSettings rows;
@@ -152,10 +156,8 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
       add_lines(context.net64, root, v, slope);
       continue;
     }
-    const bool last = v == n - 1;
-    const bool wanted = feeds[v] || (settings.all_neurons && last);
-    if (!wanted || settings.method == Method::kInterval || one_step(context.net64, v) ||
-        root.timed_out || v < settings.first) {
+    if (!by_rows[v] || settings.method == Method::kInterval || root.timed_out ||
+        v < settings.first) {
       continue;
     }
     std::vector<int> neurons;

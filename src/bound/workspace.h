@@ -18,9 +18,7 @@ class Workspace {
   explicit Workspace(D device) : device_(std::move(device)) {}
   [[nodiscard]] const D& device() const { return device_; }
   /// From now on the buffers are counted there.
-  void count_in(MemoryLedger* ledger) {
-    counted_ = Counted(ledger, MemoryClass::kA, bytes());
-  }
+  void count_in(MemoryLedger* ledger) { counted_ = Counted(ledger, MemoryClass::kA, bytes()); }
   /// null: nobody counts
   [[nodiscard]] MemoryLedger* ledger() const { return counted_.ledger(); }
 

@@ -16,8 +16,10 @@ namespace coronet::cli {
 
 class HeldNetwork {
  public:
-  /// All ranks together; the channel is null where there is one. Throws Error(kOutOfMemory), saying
-  /// what would help, where the weights that this rank would hold are more than its memory.
+  /// All ranks together; the channel is null where there is one. With --mesh auto, the weights go
+  /// where rank 0's plan of bounds by rows says (plan/run_plan.h). Throws Error(kOutOfMemory),
+  /// saying what would help, where no plan fits, or the weights that this rank would hold are more
+  /// than its memory.
   HeldNetwork(const Model& model, comm::Channel* channel, const Options& options);
   HeldNetwork(const HeldNetwork&) = delete;
   HeldNetwork& operator=(const HeldNetwork&) = delete;

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "base/resources.h"
 #include "base/memory_ledger.h"
+#include "base/resources.h"
 #include "comm/communicator.h"
 #include "search/judge.h"
 #include "search/ranks/letters.h"
