@@ -113,7 +113,7 @@ TEST(Plan, MoreRanksTakeLessTimeAndFetchMore) {
     for (const plan::Phase& phase : made.phases) {
       computed += phase.compute_seconds;
       for (const plan::Transfer& t : phase.transfers) {
-        if (std::string(t.kind) == "tile fetch") bytes += static_cast<double>(t.bytes);
+        if (t.via == plan::Via::kTileFetch) bytes += static_cast<double>(t.bytes);
       }
     }
     EXPECT_LT(computed, seconds);

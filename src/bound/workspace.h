@@ -45,10 +45,9 @@ class Workspace {
       buffers_.emplace_back();
       busy_.push_back(0);
     }
-    if (buffers_[best].size() < n) {
-      device_.reserve(buffers_[best], n);
-      counted_.set(bytes());
-    }
+    const std::size_t had = buffers_[best].size();
+    device_.reserve(buffers_[best], n);
+    if (ledger() != nullptr && buffers_[best].size() != had) counted_.set(bytes());
     busy_[best] = 1;
     return best;
   }

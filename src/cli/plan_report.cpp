@@ -67,7 +67,7 @@ std::string transfers_table(const RunPlan& plan) {
     for (const plan::Transfer& t : phase.transfers) {
       plan::Transfer* sum = nullptr;
       for (plan::Transfer& s : sums) {
-        if (s.node == t.node && s.kind == t.kind) sum = &s;
+        if (s.node == t.node && s.via == t.via) sum = &s;
       }
       if (sum == nullptr) {
         sums.push_back(t);
@@ -78,7 +78,7 @@ std::string transfers_table(const RunPlan& plan) {
     }
     for (const plan::Transfer& t : sums) {
       any = true;
-      table.row({phase.name, std::to_string(t.node), t.kind, mib_words(t.bytes),
+      table.row({phase.name, std::to_string(t.node), plan::name_of(t.via), mib_words(t.bytes),
                  fmt::format("{:.0f}", t.letters)});
     }
   }
@@ -139,8 +139,10 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
     one["products64"] = phase.products64;
     one["transfers"] = Json::array();
     for (const plan::Transfer& t : phase.transfers) {
-      one["transfers"].push_back(
-          {{"node", t.node}, {"kind", t.kind}, {"bytes", t.bytes}, {"letters", t.letters}});
+      one["transfers"].push_back({{"node", t.node},
+                                  {"kind", plan::name_of(t.via)},
+                                  {"bytes", t.bytes},
+                                  {"letters", t.letters}});
     }
     one["compute_seconds"] = phase.compute_seconds;
     one["transfer_seconds"] = phase.transfer_seconds;

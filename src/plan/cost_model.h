@@ -3,10 +3,11 @@
 
 namespace coronet::plan {
 
-/// Seconds of a phase = max(products / rate, bytes / bandwidth + letters * latency): weights are
-/// fetched while others are multiplied by. Each constant can be set on the command line of `coronet
-/// plan`. Those here are of one thread on a core of an AMD EPYC with AVX-512, from `coronet bounds`
-/// of random MLPs (bench/README.md); latencies and the file's rate are estimates.
+/// Seconds of a phase = max(products / rate, bytes / bandwidth + letters * latency / threads):
+/// weights are fetched while others are multiplied by, by each thread for itself. Each constant can
+/// be set on the command line of `coronet plan`. Those here are of one thread on a core of an AMD
+/// EPYC with AVX-512, from `coronet bounds` of random MLPs (bench/README.md); latencies and the
+/// file's rate are estimates.
 struct CostModel {
   double products32 = 90e9;  ///< a thread's in a second, in float32
   double products64 = 48e9;  ///< and in double

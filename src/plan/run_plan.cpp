@@ -80,6 +80,7 @@ class Planner {
         const auto [first, last] = comm::Shards::part(one.bytes, question_.ranks, 0);
         one.here = last - first;
       }
+      all_ += one.bytes;
       at_rest_ += one.here;
       plan_.weights.push_back(std::move(one));
     }
@@ -99,18 +100,19 @@ class Planner {
   void end(Phase phase, std::uint64_t rest) {
     const CostModel& cost = question_.cost;
     if (place_ == Place::kSharded && question_.ranks > 1) {
-      phase.bytes[index(MemoryClass::kCommunication)] = kLetters;
-      rest += kLetters;
+      const std::uint64_t letters = std::min<std::uint64_t>(2 * kTileBytes, all_);
+      phase.bytes[index(MemoryClass::kCommunication)] = letters;  // tiles for others
+      rest += letters;
     }
     phase.total = rest;
     const double hands = question_.threads;
     phase.compute_seconds +=
         (phase.products32 / cost.products32 + phase.products64 / cost.products64) / hands;
     for (const Transfer& t : phase.transfers) {
-      const bool from_file = place_ == Place::kStreamed && t.kind == kFileRead;
+      const bool from_file = t.via == Via::kFileRead;
       phase.transfer_seconds +=
           static_cast<double>(t.bytes) / (from_file ? cost.file : cost.bandwidth) +
-          (from_file ? 0 : t.letters * cost.latency);
+          (from_file ? 0 : t.letters * cost.latency / hands);
     }
     plan_.phases.push_back(std::move(phase));
   }
@@ -119,7 +121,8 @@ class Planner {
     Phase phase = begin("load", false);
     phase.compute_seconds = static_cast<double>(at_rest_) / question_.cost.file;
     // Pieces of the file on their way to where they stay.
-    const std::uint64_t pieces = place_ == Place::kSharded ? 2 * kPieceBytes : 0;
+    const std::uint64_t pieces =
+        place_ == Place::kSharded ? std::min<std::uint64_t>(2 * kPieceBytes, all_) : 0;
     phase.bytes[index(MemoryClass::kTiles)] = pieces;
     end(std::move(phase), at_rest_ + pieces);
   }
@@ -167,8 +170,8 @@ class Planner {
         fetch(phase, i, passes_here * share, passes_here);
       }
       if (dealt) {
-        phase.transfers.push_back({list.node, "root broadcast", root_, 1});
-        phase.transfers.push_back({list.node, "rows gathered",
+        phase.transfers.push_back({list.node, Via::kRootBroadcast, root_, 1});
+        phase.transfers.push_back({list.node, Via::kRowsGathered,
                                    sizeof(double) * static_cast<std::uint64_t>(list.count) /
                                        static_cast<std::uint64_t>(ranks),
                                    parts});
@@ -191,9 +194,9 @@ class Planner {
     const std::uint64_t away = weight.bytes - weight.here;
     if (away == 0) return;
     const double tiles = std::ceil(static_cast<double>(weight.bytes) / kTileBytes);
-    phase.transfers.push_back({weight.node, place_ == Place::kStreamed ? kFileRead : "tile fetch",
-                               static_cast<std::uint64_t>(static_cast<double>(away) * often),
-                               tiles * rounds});
+    phase.transfers.push_back(
+        {weight.node, place_ == Place::kStreamed ? Via::kFileRead : Via::kTileFetch,
+         static_cast<std::uint64_t>(static_cast<double>(away) * often), tiles * rounds});
   }
 
   /// Two tiles of the widest rows for each thread; of a convolution, all of it twice: as it is and
@@ -213,14 +216,11 @@ class Planner {
     return most * static_cast<std::uint64_t>(threads);
   }
 
-  static constexpr const char* kFileRead = "file read";
-  /// Tiles for others, in letters that are being written.
-  static constexpr std::uint64_t kLetters = 2 * kTileBytes;
-
   const Graph& graph_;
   const Question& question_;
   Place place_;
   RunPlan plan_;
+  std::uint64_t all_ = 0;  // bytes of weights
   std::uint64_t at_rest_ = 0;
   std::uint64_t packed_ = 0;
   std::uint64_t root_ = 0;
@@ -278,6 +278,20 @@ const char* name_of(Place place) {
       return "fsdp";
     case Place::kStreamed:
       return "stream";
+  }
+  return "";
+}
+
+const char* name_of(Via via) {
+  switch (via) {
+    case Via::kTileFetch:
+      return "tile fetch";
+    case Via::kFileRead:
+      return "file read";
+    case Via::kRootBroadcast:
+      return "root broadcast";
+    case Via::kRowsGathered:
+      return "rows gathered";
   }
   return "";
 }

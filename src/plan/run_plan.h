@@ -43,10 +43,20 @@ struct WeightPlan {
   std::uint64_t here = 0;   ///< at rest on the rank that has most of it
 };
 
+/// How bytes come to a rank.
+enum class Via {
+  kTileFetch,      ///< a weight's tiles, asked of other ranks
+  kFileRead,       ///< its tiles, read from the network's file
+  kRootBroadcast,  ///< what is known of the box, before rows are dealt
+  kRowsGathered,   ///< bounds of rows, for the leader
+};
+/// "tile fetch", ...
+const char* name_of(Via via);
+
 /// What ranks tell each other about a node, for each rank.
 struct Transfer {
   int node = 0;
-  const char* kind = "";    ///< "tile fetch", "root broadcast", "rows gathered"
+  Via via = Via::kTileFetch;
   std::uint64_t bytes = 0;  ///< that come to (or go from) a rank, in the phase
   double letters = 0;
 };
