@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,10 @@ TEST(Plan, WeightsAreWhereTheyArePlaced) {
       plan::Question question;
       question.ranks = ranks;
       for (const Place place : kPlaces) {
-        const plan::RunPlan made = make_run_plan(n.graph, question, place);
+        Graph graph = n.graph;
+        std::optional<ShardedWeights> elsewhere;  // weights that are not in memory
+        if (place == Place::kStreamed) elsewhere.emplace(graph);
+        const plan::RunPlan made = make_run_plan(graph, question, place);
         std::uint64_t whole = 0;
         std::uint64_t here = 0;
         for (const plan::WeightPlan& w : made.weights) {
@@ -144,7 +148,7 @@ class PlanProgram : public testing::Test {
 };
 
 TEST_F(PlanProgram, PrintsWhatARunThenHolds) {
-  for (const char* weights : {"replicated", "fsdp"}) {
+  for (const char* weights : {"replicated", "fsdp", "stream"}) {
     for (const char* method : {"crown", "alpha"}) {
       for (const char* ranks : {"1", "2", "3"}) {
         SCOPED_TRACE(std::string(weights) + " " + method + " " + ranks);
@@ -218,6 +222,23 @@ TEST_F(PlanProgram, SaysWhatIsWrong) {
     EXPECT_EQ(outcome.code, wrong.code) << wrong.words;
     EXPECT_NE((outcome.out + outcome.err).find(wrong.words), std::string::npos)
         << wrong.words << " in " << outcome.out << outcome.err;
+  }
+}
+
+/// Where the packed copies do not fit, the weights go elsewhere, for all ranks alike.
+TEST_F(PlanProgram, AutoLeavesOutWhatDoesNotFit) {
+  for (const char* ranks : {"1", "2", "3"}) {
+    SCOPED_TRACE(ranks);
+    const Json whole = json({"plan", "--ranks", "1", "--threads", "1", "--weights", "replicated"});
+    const std::uint64_t process = plan::RunPlan::kProcessBytes;
+    const std::uint64_t own = whole["peak_bytes"].get<std::uint64_t>() - process - 4096;
+    const double gib = static_cast<double>(process + own * std::stoull(ranks)) / 0x1p30;
+    const Json ran = json({"bounds", "--mesh", "auto", "--ranks", ranks, "--threads", "1", "--box",
+                           "0", "--memory", std::to_string(gib)});
+    const bool alone = std::string(ranks) == "1";
+    const Json& memory = alone ? ran["counted_memory"] : ran["ranks"][0]["memory"];
+    EXPECT_TRUE(memory.contains("A"));
+    EXPECT_FALSE(memory.contains("packed weights"));
   }
 }
 

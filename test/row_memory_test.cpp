@@ -82,7 +82,7 @@ TEST(RowMemory, OneWorkerTakesWhatWasForecast) {
     EXPECT_EQ(took[MemoryClass::kAlpha].most, expected[MemoryClass::kAlpha].most);
     EXPECT_EQ(took[MemoryClass::kBounds].most, bound::root_bytes(c.graph));
     EXPECT_EQ(engine.net32.bytes() + engine.net64.bytes(),
-              bound::packed_bytes(c.graph, kPackBytes));
+              bound::packed_bytes(c.graph, kPackBytes, false));
   }
 }
 

@@ -65,16 +65,18 @@ Relaxation<T, Counting> counted_relaxation(const Graph& graph) {
 }
 
 template <class T>
-std::size_t packed_by(const Graph& graph, PackBudget budget) {
+std::size_t packed_by(const Graph& graph, PackBudget budget, bool all) {
   std::size_t sum = 0;
   for (const Node& node : graph.nodes) {
     if (const Dense* dense = std::get_if<Dense>(&node.op)) {
       const std::size_t bytes = AffineDense<T>::packed_bytes(*dense);
-      if (budget.take(bytes)) sum += bytes;
+      if ((all || dense->weight.here()) && budget.take(bytes)) sum += bytes;
       continue;
     }
     Node here = node;
-    if (Conv* conv = std::get_if<Conv>(&here.op)) conv->weight = gathered(conv->weight);
+    if (Conv* conv = std::get_if<Conv>(&here.op); conv != nullptr && all) {
+      conv->weight = gathered(conv->weight);
+    }
     std::vector<Shape> in;
     for (int u : node.inputs) in.push_back(graph.nodes[u].shape);
     const auto made = make_affine<T>(here, in, budget);
@@ -103,8 +105,9 @@ Rows<T, Counting> rows_of(const RowsToCome& rows, int count, const Graph& graph,
 
 }  // namespace
 
-std::size_t packed_bytes(const Graph& graph, std::size_t pack_bytes) {
-  return packed_by<float>(graph, {pack_bytes}) + packed_by<double>(graph, {pack_bytes});
+std::size_t packed_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered) {
+  return packed_by<float>(graph, {pack_bytes}, gathered) +
+         packed_by<double>(graph, {pack_bytes}, gathered);
 }
 
 std::size_t root_bytes(const Graph& graph) {

@@ -12,8 +12,9 @@
 namespace coronet::bound {
 
 /// Bytes of the packed copies that two networks of this graph, of float and of double, keep of
-/// weights that are in memory, each of at most `pack_bytes`. Convolutions' weights are read.
-std::size_t packed_bytes(const Graph& graph, std::size_t pack_bytes);
+/// weights that are in memory, each of at most `pack_bytes`: of those that are now, or, with
+/// `gathered`, of all. Convolutions' weights are read.
+std::size_t packed_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered);
 
 /// Root::bytes() once all nodes are bounded.
 std::size_t root_bytes(const Graph& graph);

@@ -26,8 +26,12 @@ Place place_of(const Graph& graph, comm::Channel* channel, const Options& option
   if (open.size() == 1) return open.front();
   if (!planned(options)) return Place::kReplicated;
   plan::Question question = plan_question(options, channel == nullptr ? 1 : channel->size());
-  // Ranks that are threads of one process have its memory together.
-  if (options.ranks > 1) question.memory /= static_cast<std::uint64_t>(options.ranks);
+  // Ranks that are threads of one process have its memory together, and what it takes itself once.
+  if (options.ranks > 1 && question.memory > plan::RunPlan::kProcessBytes) {
+    const std::uint64_t own = question.memory - plan::RunPlan::kProcessBytes;
+    question.memory =
+        plan::RunPlan::kProcessBytes + own / static_cast<std::uint64_t>(options.ranks);
+  }
   if (channel == nullptr) return plan::choose_run_plan(graph, question, open).place;
   comm::Communicator group(*channel);
   comm::Writer writer;

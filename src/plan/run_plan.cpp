@@ -75,7 +75,9 @@ class Planner {
       const Weight* weight = weight_of(graph_.nodes[v]);
       if (weight == nullptr) continue;
       WeightPlan one{static_cast<int>(v), graph_.nodes[v].name, bytes_of(*weight), 0};
-      if (place_ == Place::kReplicated) one.here = one.bytes;
+      // Small weights stay in memory when they are read, unless ranks share them.
+      const bool stays = place_ == Place::kStreamed && weight->here();
+      if (place_ == Place::kReplicated || stays) one.here = one.bytes;
       if (place_ == Place::kSharded) {
         const auto [first, last] = comm::Shards::part(one.bytes, question_.ranks, 0);
         one.here = last - first;
@@ -84,8 +86,8 @@ class Planner {
       at_rest_ += one.here;
       plan_.weights.push_back(std::move(one));
     }
-    if (place_ == Place::kReplicated) {
-      packed_ = bound::packed_bytes(graph_, search::kPackBytes);
+    if (place_ != Place::kSharded) {
+      packed_ = bound::packed_bytes(graph_, search::kPackBytes, place_ == Place::kReplicated);
     }
   }
 
