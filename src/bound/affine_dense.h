@@ -20,11 +20,18 @@ class AffineDense final : public Affine<T> {
     if (!op.weight.here()) return;
     const device::WeightView pull{op.weight, 0, op.out, op.in, false};
     const device::WeightView push{op.weight, 0, op.out, op.in, true};
-    using Packed = device::PackedMatrix<T>;
-    if (budget.take(Packed::bytes_for(pull) + Packed::bytes_for(push))) {
-      pull_ = Packed(pull);
-      push_ = Packed(push);
+    if (budget.take(packed_bytes(op))) {
+      pull_ = device::PackedMatrix<T>(pull);
+      push_ = device::PackedMatrix<T>(push);
     }
+  }
+
+  /// Of both packed forms, where the budget has room for them.
+  static std::size_t packed_bytes(const Dense& op) {
+    const device::WeightView pull{op.weight, 0, op.out, op.in, false};
+    const device::WeightView push{op.weight, 0, op.out, op.in, true};
+    using Packed = device::PackedMatrix<T>;
+    return Packed::bytes_for(pull) + Packed::bytes_for(push);
   }
 
   Extent reach(const Extent&, int) const override { return Extent::all(in_); }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/memory_ledger.h"
 #include "base/options.h"
 #include "base/parallel.h"
 #include "base/progress.h"
@@ -26,8 +27,9 @@ struct Context {
   Tracer& tracer;
   std::vector<Workspace<float>> space32;  ///< one for each worker
   std::vector<Workspace<double>> space64;
-  RowBounder* ranks = nullptr;  ///< deals rows over all ranks, if there are several
-  RowDevice* device = nullptr;  ///< bounds rows in place of the workers, if there is one
+  RowBounder* ranks = nullptr;     ///< deals rows over all ranks, if there are several
+  RowDevice* device = nullptr;     ///< bounds rows in place of the workers, if there is one
+  MemoryLedger* ledger = nullptr;  ///< this rank's, if somebody counts (count_in)
   /// From so many products on for each worker that would have rows (so many of them at least), the
   /// device is sooner: with less, its kernels are shorter than their launches.
   double device_products = 1.5e7;
@@ -43,6 +45,13 @@ struct Context {
         tracer(t),
         space32(w.size()),
         space64(w.size()) {}
+
+  /// From now on what is held here is counted there.
+  void count_in(MemoryLedger* to) {
+    ledger = to;
+    for (auto& space : space32) space.count_in(to);
+    for (auto& space : space64) space.count_in(to);
+  }
 
   /// Is the device to bound a batch of so many rows over this node?
   [[nodiscard]] bool for_device(int rows, int node) const {

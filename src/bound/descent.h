@@ -20,6 +20,25 @@ inline std::size_t row_bytes(const Plan& plan, std::size_t number, std::size_t s
   return number * (plan.kept + plan.passing) + slopes * 2 * (number + moment) + 1;
 }
 
+/// Rows of a chunk, so that it stays within the budget and every worker has as many chunks as the
+/// others.
+inline int chunk_rows(std::size_t bytes, std::size_t budget, int rows, int workers) {
+  constexpr int kMost = 512;
+  const int fit = static_cast<int>(std::clamp<std::size_t>(budget / bytes, 2, kMost));
+  int chunks = (rows + fit - 1) / fit;
+  chunks = (chunks + workers - 1) / workers * workers;
+  const int even = (rows + chunks - 1) / chunks;
+  return std::max(2, even + even % 2);  // pairs stay together
+}
+
+/// Bytes of slopes that a descent of so many rows leaves, and of those that settle() has of them.
+inline std::size_t found_bytes(int rows, std::size_t slopes) {
+  return static_cast<std::size_t>(rows) * slopes * sizeof(float);
+}
+inline std::size_t settled_bytes(int rows, std::size_t slopes) {
+  return static_cast<std::size_t>(rows) * slopes * sizeof(double);
+}
+
 /// Slopes of one row that are optimised.
 template <class T, class D>
 std::size_t slopes_of(const Plan& plan, const Relaxation<T, D>& relaxation) {
@@ -56,7 +75,8 @@ class Descent {
         device_(device),
         settings_(settings),
         group_(net.group()),
-        pass_(net, relaxation, plan, space) {}
+        pass_(net, relaxation, plan, space),
+        counted_(space.ledger(), MemoryClass::kAlpha) {}
 
   /// Runs it and leaves the best slopes of every row in `best`.
   void run(Rows<float, D>& rows, SlopesOf<D>& best) {
@@ -89,6 +109,8 @@ class Descent {
   }
 
   void start_slopes(Rows<float, D>& rows, SlopesOf<D>& best) {
+    using Moment = typename D::template Moment<float>;
+    std::size_t bytes = 0;
     rows.alpha.resize(plan_.start + 1);
     best.resize(plan_.start + 1);
     for (int v : plan_.elementwise) {
@@ -99,11 +121,13 @@ class Descent {
       const std::size_t n = rows.count * alpha.width;
       for (auto* array : {&alpha.value, &best[v]}) device_.reserve(*array, n);
       for (auto* array : {&alpha.m, &alpha.v}) device_.reserve(*array, n);
+      bytes += n * (sizeof(float) + 2 * sizeof(Moment));
       device_.start_slopes(rows.set(), nullptr, lines.view(), plan_.extent[v], alpha.value.data());
       device_.zero(alpha.m.data(), n);
       device_.zero(alpha.v.data(), n);
       device_.copy(alpha.value.data(), n, best[v].data());
     }
+    counted_.set(bytes);
   }
 
   void start(Rows<float, D>& rows, SlopesOf<D>& best) {
@@ -173,6 +197,7 @@ class Descent {
   const OptimiseSettings& settings_;
   TensorGroup* group_;
   Pass<float, D> pass_;
+  Counted counted_;  // the rows' slopes and moments; the best ones are the caller's
   Array<float> first_, best_, mark_, saved_;  // kernels/noting.h, with the rows' rates
   Array<int> place_;
   Array<char> save_, out_;

@@ -17,6 +17,9 @@ struct Root {
   Relaxation<double> relax64;
   Magnitudes<> magnitude;
   bool timed_out = false;  ///< the deadline passed: bounds are sound but not all were tightened
+
+  /// Of all of it.
+  [[nodiscard]] std::size_t bytes() const;
 };
 
 /// Rows to be bounded; the fields of Rows that describe them, without state.

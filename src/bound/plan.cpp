@@ -73,6 +73,19 @@ Plan make_plan(const Network<T>& net, int start, bool patches, bool push_start) 
   return plan;
 }
 
+double row_products(const Graph& graph, const Plan& plan) {
+  double sum = 0;
+  for (int v : plan.order) {
+    if (const Dense* dense = std::get_if<Dense>(&graph.nodes[v].op)) {
+      sum += static_cast<double>(dense->in) * dense->out;
+    } else if (const Conv* conv = std::get_if<Conv>(&graph.nodes[v].op)) {
+      sum += static_cast<double>(plan.extent[v].size()) * conv->kernel_h * conv->kernel_w *
+             conv->in.channels / conv->groups;
+    }
+  }
+  return sum;
+}
+
 template Plan make_plan(const Network<float>&, int, bool, bool);
 template Plan make_plan(const Network<double>&, int, bool, bool);
 

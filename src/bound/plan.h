@@ -30,4 +30,7 @@ struct Plan {
 template <class T>
 Plan make_plan(const Network<T>& net, int start, bool patches, bool push_start = false);
 
+/// Products that one row takes in a pull.
+double row_products(const Graph& graph, const Plan& plan);
+
 }  // namespace coronet::bound

@@ -10,15 +10,6 @@ namespace coronet::bound {
 
 namespace {
 
-/// Does an elementwise node read v? Then the width of v's bounds decides its lines.
-std::vector<char> feeds_elementwise(const Graph& graph) {
-  std::vector<char> feeds(graph.nodes.size(), 0);
-  for (const Node& n : graph.nodes) {
-    if (elementwise(n.op)) feeds[n.inputs[0]] = 1;
-  }
-  return feeds;
-}
-
 /// Do the consumers of v, all elementwise, leave anything to gain once v_j is known to lie in [lo,
 /// hi]?
 bool undecided(const Operator& op, double lo, double hi) {
@@ -66,6 +57,33 @@ void add_lines(const Network<double>& net, Root& root, int v, Slope slope) {
 }
 
 }  // namespace
+
+std::vector<char> bounded_by_rows(const Network<double>& net, bool last) {
+  std::vector<char> by_rows(net.nodes(), 0);
+  // The width of what an elementwise node reads decides its lines.
+  for (const Node& n : net.graph().nodes) {
+    if (elementwise(n.op)) by_rows[n.inputs[0]] = 1;
+  }
+  if (last) by_rows.back() = 1;
+  for (int v = 0; v < net.nodes(); ++v) {
+    if (v == 0 || net.elementwise(v) || one_step(net, v)) by_rows[v] = 0;
+  }
+  return by_rows;
+}
+
+std::size_t Root::bytes() const {
+  std::size_t numbers32 = relax32.lo.size() + relax32.hi.size();
+  std::size_t numbers64 = relax64.lo.size() + relax64.hi.size();
+  const auto lines = [](const auto& of) {
+    return of.sl.size() + of.tl.size() + of.su.size() + of.tu.size() + of.free.size();
+  };
+  for (std::size_t v = 0; v < bounds.lo.size(); ++v) {
+    numbers32 += lines(relax32.lines[v]);
+    numbers64 += lines(relax64.lines[v]) + bounds.lo[v].size() + bounds.hi[v].size() +
+                 magnitude.value[v].size.size() + magnitude.affine[v].size.size();
+  }
+  return numbers32 * sizeof(float) + numbers64 * sizeof(double);
+}
 
 bool one_step(const Network<double>& net, int v) {
   return net.affine(v) != nullptr && net.inputs(v).size() == 1 && net.inputs(v)[0] == 0;
@@ -118,7 +136,7 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
   const Graph& graph = context.net64.graph();
   const int n = context.net64.nodes();
   const Slope slope = slope_of(context.options.slope);
-  const std::vector<char> feeds = feeds_elementwise(graph);
+  const std::vector<char> by_rows = bounded_by_rows(context.net64, settings.all_neurons);
   Root root = empty_root(context.net64, lo, hi);
 
   OptimiseSettings rows;
@@ -138,10 +156,8 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
       add_lines(context.net64, root, v, slope);
       continue;
     }
-    const bool last = v == n - 1;
-    const bool wanted = feeds[v] || (settings.all_neurons && last);
-    if (!wanted || settings.method == Method::kInterval || one_step(context.net64, v) ||
-        root.timed_out || v < settings.first) {
+    if (!by_rows[v] || settings.method == Method::kInterval || root.timed_out ||
+        v < settings.first) {
       continue;
     }
     std::vector<int> neurons;
@@ -162,6 +178,7 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
     tighten(context, root, v, neurons, rows);
     if (settings.refine) settings.refine(root, v);
   }
+  if (context.ledger != nullptr) context.ledger->saw(MemoryClass::kBounds, root.bytes());
   return root;
 }
 

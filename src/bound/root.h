@@ -34,6 +34,10 @@ Root restate(Context& context, Bounds bounds);
 void tighten(Context& context, Root& root, int v, const std::vector<int>& neurons,
              const OptimiseSettings& settings);
 
+/// [nodes] Are v's bounds tightened by rows? Where an elementwise node reads it, and for `last` the
+/// last node too; not where the interval is exact.
+std::vector<char> bounded_by_rows(const Network<double>& net, bool last);
+
 /// Is v one affine step from the input? Then its interval is exact already, and no rows tighten it.
 bool one_step(const Network<double>& net, int v);
 

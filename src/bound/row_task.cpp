@@ -13,16 +13,6 @@ namespace {
 /// So many rows times iterations repay the writing out of a network.
 constexpr std::int64_t kLeastPasses = 2000;
 
-/// Rows of a chunk, so that it stays within the budget and every worker has as many chunks as the
-/// others.
-int chunk_rows(std::size_t bytes, std::size_t budget, int rows, int workers, int most) {
-  const int fit = static_cast<int>(std::clamp<std::size_t>(budget / bytes, 2, most));
-  int chunks = (rows + fit - 1) / fit;
-  chunks = (chunks + workers - 1) / workers * workers;
-  const int even = (rows + chunks - 1) / chunks;
-  return std::max(2, even + even % 2);  // pairs stay together
-}
-
 }  // namespace
 
 RowTask::RowTask(Context& context, const Root& root, const RowList& list,
@@ -51,7 +41,7 @@ RowTask::RowTask(Context& context, const Root& root, const RowList& list,
 int RowTask::part(int workers) const {
   const std::size_t slopes = optimise_ ? slopes_of(plan(), relaxation()) : 0;
   return chunk_rows(row_bytes(plan(), sizeof(float), slopes, sizeof(float)), budget_, total_,
-                    workers, 512);
+                    workers);
 }
 
 RowBounds RowTask::room(int count) const {
@@ -69,6 +59,9 @@ RowBounds RowTask::room(int count) const {
 
 void RowTask::bound(int first, int last, int worker, RowBounds& result, int origin) {
   SlopesOf<device::Cpu> found;
+  MemoryLedger* const ledger = context_.space32[worker].ledger();
+  const Counted best(ledger, MemoryClass::kAlpha,
+                     optimise_ ? found_bytes(last - first, slopes_of(plan(), relaxation())) : 0);
   if (optimise_) {
     const Network<float>& net = thinned_ ? thinned_->net() : context_.net32;
     Descent<device::Cpu> descent(net, relaxation(), plan(), deadline_, context_.space32[worker],
@@ -78,10 +71,13 @@ void RowTask::bound(int first, int last, int worker, RowBounds& result, int orig
     descent.run(batch, found);
   }
   const int settled_at_once =
-      chunk_rows(row_bytes(plan64_, sizeof(double), 0, 0), budget_, last - first, 1, 512);
+      chunk_rows(row_bytes(plan64_, sizeof(double), 0, 0), budget_, last - first, 1);
   for (int at = first; at < last; at += settled_at_once) {
     const int end = std::min(last, at + settled_at_once);
     Rows<double> batch = make_rows(context_.net64, list_, at, end, patches_);
+    const Counted slopes64(
+        ledger, MemoryClass::kAlpha,
+        optimise_ ? settled_bytes(end - at, slopes_of(plan64_, root_.relax64)) : 0);
     if (thinned_) {
       batch.alpha.resize(list_.node + 1);
       for (int v : plan64_.elementwise) {

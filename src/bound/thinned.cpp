@@ -13,20 +13,6 @@ constexpr double kMostWeights = 4e6;
 /// A product in blocks costs so much more than one of a convolution of whole images.
 constexpr double kBlockCost = 1.3;
 
-/// Products of one row in a pull.
-double products(const Graph& graph, const Plan& plan) {
-  double sum = 0;
-  for (int v : plan.order) {
-    if (const Dense* dense = std::get_if<Dense>(&graph.nodes[v].op)) {
-      sum += static_cast<double>(dense->in) * dense->out;
-    } else if (const Conv* conv = std::get_if<Conv>(&graph.nodes[v].op)) {
-      sum += static_cast<double>(plan.extent[v].size()) * conv->kernel_h * conv->kernel_w *
-             conv->in.channels / conv->groups;
-    }
-  }
-  return sum;
-}
-
 }  // namespace
 
 std::unique_ptr<Thinned> Thinned::make(const Network<float>& net, const Root& root,
@@ -38,7 +24,7 @@ std::unique_ptr<Thinned> Thinned::make(const Network<float>& net, const Root& ro
   // What is left of a share is no graph for others.
   if (net.group() != nullptr || !convolutions || list.neuron.empty() || !list.input.empty())
     return nullptr;
-  const double most = std::min(kMostWeights, products(graph, plan) / kBlockCost);
+  const double most = std::min(kMostWeights, row_products(graph, plan) / kBlockCost);
   auto reduced = thin_out(graph, root.bounds, list.node, neurons_of(list), most);
   if (!reduced) return nullptr;
   return std::unique_ptr<Thinned>(new Thinned(std::move(*reduced), root, list));

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/memory_ledger.h"
 #include "device/cpu.h"
 
 namespace coronet::bound {
@@ -16,6 +17,10 @@ class Workspace {
   Workspace() = default;
   explicit Workspace(D device) : device_(std::move(device)) {}
   [[nodiscard]] const D& device() const { return device_; }
+  /// From now on the buffers are counted there.
+  void count_in(MemoryLedger* ledger) { counted_ = Counted(ledger, MemoryClass::kA, bytes()); }
+  /// null: nobody counts
+  [[nodiscard]] MemoryLedger* ledger() const { return counted_.ledger(); }
 
   /// A buffer of at least n numbers; give it back by release(). Indices stay valid while others are
   /// acquired.
@@ -40,7 +45,9 @@ class Workspace {
       buffers_.emplace_back();
       busy_.push_back(0);
     }
+    const std::size_t had = buffers_[best].size();
     device_.reserve(buffers_[best], n);
+    if (ledger() != nullptr && buffers_[best].size() != had) counted_.set(bytes());
     busy_[best] = 1;
     return best;
   }
@@ -50,6 +57,7 @@ class Workspace {
   void clear() {
     buffers_.clear();
     busy_.clear();
+    counted_.set(0);
   }
   [[nodiscard]] std::size_t bytes() const {
     std::size_t total = 0;
@@ -61,6 +69,7 @@ class Workspace {
   D device_;
   std::vector<typename D::template Array<T>> buffers_;
   std::vector<char> busy_;
+  Counted counted_;
 };
 
 }  // namespace coronet::bound

@@ -85,6 +85,7 @@ bound::FoundBounds bound_by_rows(const HeldNetwork& network, const search::Graph
   const std::unique_ptr<bound::Accelerator> accelerator = bound::open_accelerator(options, graph);
   search::Prepared prepared(graph, options, workers, deadline, silent, accelerator.get(),
                             ranks.get());
+  prepared.count_in(&network.ledger());
   bound::Context& context = prepared.context;
   bound::RootSettings settings;
   settings.method = bound::method_of(options.method);
@@ -98,7 +99,8 @@ bound::FoundBounds bound_by_rows(const HeldNetwork& network, const search::Graph
   found.forms = bound_forms(context, root, settings.method, forms);
   found.seconds = middle - begin;
   found.form_seconds = elapsed_seconds() - middle;
-  ranks.end();
+  ranks.end(network.ledger());
+  found.memory = network.ledger().usage();
   found.bounds = std::move(root.bounds);
   found.timed_out = root.timed_out || deadline.passed();
   found.ranks = ranks.reports();

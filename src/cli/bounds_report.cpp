@@ -9,6 +9,7 @@
 
 #include "base/resources.h"
 #include "cli/graph_words.h"
+#include "cli/memory_words.h"
 #include "cli/row_ranks.h"
 #include "cli/shared_neurons.h"
 #include "cli/table.h"
@@ -60,6 +61,10 @@ std::string bounds_table(const BoundsReport& report) {
   text += fmt::format("unstable ReLUs: {}; {:.3f} s; peak memory {:.0f} MiB\n", total,
                       report.found.seconds, static_cast<double>(peak_resident_bytes()) / 0x1p20);
   text += rank_words(report.found.ranks);
+  std::vector<MemoryUsage> memory;
+  for (const RankReport& rank : report.found.ranks) memory.push_back(rank.memory);
+  if (memory.empty()) memory.push_back(report.found.memory);
+  text += memory_table(memory);
   text += share_words(report.found.shares, report.found.ranks);
   if (report.rows.empty()) return text;
   Table rows({">clause", ">lower bound", "", "of"});
@@ -83,6 +88,7 @@ std::string bounds_json(const BoundsReport& report, const Options& options,
   out["row_seconds"] = report.found.form_seconds;
   out["timed_out"] = report.found.timed_out;
   out["memory"] = peak_resident_bytes();
+  out["counted_memory"] = memory_json(report.found.memory);
   if (!report.found.ranks.empty()) out["ranks"] = ranks_json(report.found.ranks);
   for (std::size_t r = 0; r < report.found.shares.size(); ++r) {
     const bound::TensorReport& share = report.found.shares[r];

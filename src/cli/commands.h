@@ -9,6 +9,7 @@ namespace coronet::cli {
 void add_verify(CLI::App& app, int& exit_code);
 void add_bounds(CLI::App& app, int& exit_code);
 void add_explain(CLI::App& app, int& exit_code);
+void add_plan(CLI::App& app, int& exit_code);
 void add_supports(CLI::App& app, int& exit_code);
 
 }  // namespace coronet::cli

@@ -6,22 +6,40 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/resources.h"
+#include "cli/plan_question.h"
+#include "comm/packet.h"
+#include "plan/run_plan.h"
 
 namespace coronet::cli {
 
 namespace {
 
-enum class Place { kReplicated, kSharded, kStreamed };
+using plan::Place;
 
-Place place_of(const std::string& word) {
-  if (word == "auto" || word == "replicated") return Place::kReplicated;
-  if (word == "fsdp") return Place::kSharded;
-  if (word == "stream") return Place::kStreamed;
-  throw Error(ErrorKind::kBadInput,
-              fmt::format("--weights {}: expected replicated, fsdp, stream or auto", word));
+/// As rank 0 plans it, where there is something to plan; all ranks hear of it.
+Place place_of(const Graph& graph, comm::Channel* channel, const Options& options) {
+  const std::vector<Place> open = places_of(options);
+  if (open.size() == 1) return open.front();
+  if (!planned(options)) return Place::kReplicated;
+  plan::Question question = plan_question(options, channel == nullptr ? 1 : channel->size());
+  // Ranks that are threads of one process have its memory together, and what it takes itself once.
+  if (options.ranks > 1 && question.memory > plan::RunPlan::kProcessBytes) {
+    const std::uint64_t own = question.memory - plan::RunPlan::kProcessBytes;
+    question.memory =
+        plan::RunPlan::kProcessBytes + own / static_cast<std::uint64_t>(options.ranks);
+  }
+  if (channel == nullptr) return plan::choose_run_plan(graph, question, open).place;
+  comm::Communicator group(*channel);
+  comm::Writer writer;
+  if (group.rank() == 0) {
+    writer.put(plan::choose_run_plan(graph, question, open).place);
+  }
+  const comm::Bytes bytes = group.broadcast(writer.take(), 0);
+  return comm::Reader(bytes).get<Place>();
 }
 
 /// Tiles come and go in megabytes, in buffers that one thread takes and another gives back: each of
@@ -54,9 +72,9 @@ void check_room(std::size_t all, int ranks, Place place, const Options& options)
 }  // namespace
 
 HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Options& options) {
-  const Place place = place_of(options.weights);
-  if (place != Place::kReplicated) keep_no_large_buffers();
   graph_ = model.lower(Model::Numbers::kInFile);
+  const Place place = place_of(graph_, channel, options);
+  if (place != Place::kReplicated) keep_no_large_buffers();
   check_room(weight_bytes(graph_), channel != nullptr ? channel->size() : 1, place, options);
   if (place == Place::kReplicated) {
     gather_weights(graph_);
@@ -66,6 +84,8 @@ HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Optio
   } else if (place == Place::kSharded) {
     sharded_.emplace(graph_);
   }
+  if (sharded_) sharded_->count_in(ledger_.get());
+  weights_ = Counted(ledger_.get(), MemoryClass::kWeights, weight_bytes_here(graph_));
 }
 
 }  // namespace coronet::cli

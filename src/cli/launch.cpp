@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "bound/accelerator.h"
 #include "cli/exit_codes.h"
+#include "cli/plan_question.h"
 #include "cli/streams.h"
 #include "comm/communicator.h"
 #include "comm/mpi.h"
@@ -82,15 +83,15 @@ bool whole_weights(const Options& options) {
 }  // namespace
 
 comm::Launch launch_of(const Options& options) {
-  const int wanted =
-      options.ranks == 0 && !options.mesh.empty() ? read_mesh(options.mesh).ranks() : options.ranks;
+  const bool by_mesh = options.ranks == 0 && !options.mesh.empty() && !planned(options);
+  const int wanted = by_mesh ? read_mesh(options.mesh).ranks() : options.ranks;
   const comm::Launch launch =
       comm::launch_of(wanted, [](const char* name) { return std::getenv(name); });
   return launch;
 }
 
 Mesh mesh_of(const Options& options, const comm::Launch& launch) {
-  if (options.mesh.empty()) {
+  if (options.mesh.empty() || planned(options)) {
     Mesh mesh;
     mesh.rows = launch.ranks;
     return mesh;

@@ -14,7 +14,7 @@ namespace coronet::cli {
 /// errors it throws.
 comm::Launch launch_of(const Options& options);
 
-/// How the ranks are arranged: as --mesh says, else all share rows. Throws Error(kBadInput) where
+/// How the ranks are arranged: as --mesh says, else (and with auto) all share rows. Throws Error(kBadInput) where
 /// the mesh has not as many ranks, or shares what they cannot.
 Mesh mesh_of(const Options& options, const comm::Launch& launch);
 

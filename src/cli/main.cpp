@@ -19,6 +19,7 @@ Examples:
   coronet verify net.onnx property.vnnlib --timeout 60
   coronet verify query.vnnlib --network N=net.onnx --timeout 60   # as the VNN-LIB standard has it
   coronet bounds net.onnx property.vnnlib --method crown --npz bounds.npz
+  coronet plan net.onnx property.vnnlib --ranks 8 --memory 40GiB
   coronet explain net.onnx
   coronet supports
 
@@ -35,6 +36,7 @@ int run(int argc, char** argv) {
   add_verify(app, exit_code);
   add_bounds(app, exit_code);
   add_explain(app, exit_code);
+  add_plan(app, exit_code);
   add_supports(app, exit_code);
   app.require_subcommand(1);
   app.footer(kFooter);

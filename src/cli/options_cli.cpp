@@ -1,9 +1,13 @@
 #include "cli/options_cli.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace coronet::cli {
 
@@ -40,6 +44,20 @@ std::string check_number(std::string& text) {
   return {};
 }
 
+/// "512MiB" becomes "0.5"; what has no such unit stays.
+std::string in_gib(std::string& text) {
+  const std::array<std::pair<std::string_view, double>, 3> units{
+      {{"TiB", 0x1p10}, {"GiB", 1}, {"MiB", 0x1p-10}}};
+  for (const auto& [unit, gib] : units) {
+    if (!text.ends_with(unit)) continue;
+    double value = 0;
+    if (!CLI::detail::lexical_cast(text.substr(0, text.size() - unit.size()), value)) break;
+    text = fmt::format("{}", value * gib);
+    break;
+  }
+  return {};
+}
+
 CLI::Option* add(CLI::App& app, const std::string& name, bool& value, const std::string& help) {
   const std::string flag = flag_of(name);
   return app.add_flag("--" + flag + ",!--no-" + flag, value,
@@ -64,11 +82,15 @@ CLI::Option* add(CLI::App& app, const std::string& name, std::string& value,
 template <class Number>
 CLI::Option* add(CLI::App& app, const std::string& name, Number& value, const std::string& help) {
   // The flag that every tool has, beside the one with the unit in its name.
-  const std::string also = name == "memory_gib" ? ",--memory" : "";
-  return app.add_option("--" + flag_of(name) + also, value, help)
-      ->type_name("N")
-      ->check(CLI::Validator(check_number, ""))
-      ->capture_default_str();
+  const bool memory = name == "memory_gib";
+  CLI::Option* option =
+      app.add_option("--" + flag_of(name) + (memory ? ",--memory" : ""), value,
+                     memory ? help + "; 40GiB and 512MiB are understood too" : help)
+          ->type_name("N")
+          ->check(CLI::Validator(check_number, ""))
+          ->capture_default_str();
+  if (memory) option->transform(CLI::Validator(in_gib, ""));
+  return option;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/resources.h"
 #include "cli/exit_codes.h"
+#include "cli/memory_words.h"
 #include "cli/row_ranks.h"
 #include "cli/streams.h"
 #include "io/counterexample.h"
@@ -143,6 +144,9 @@ int Report::finish(const Result& result, int exit_code) {
   }
   if (!settings_.quiet && progress_.style() != ProgressStyle::kJson) {
     whisper(rank_words(result.ranks));
+    std::vector<MemoryUsage> memory;
+    for (const RankReport& rank : result.ranks) memory.push_back(rank.memory);
+    whisper(memory_table(memory));
   }
   return good ? exit_code : kBadInput;
 }

@@ -50,9 +50,11 @@ void serve_network(comm::Channel& channel, const std::string& path, const Option
   }
   settings.accelerator = accelerator.get();
   settings.weights = network.sharded();
+  settings.ledger = &network.ledger();
   settings.make = [&](const Graph& of) {
     auto made =
         std::make_shared<search::Prepared>(of, options, workers, never, silent, accelerator.get());
+    made->count_in(settings.ledger);
     return std::shared_ptr<bound::Context>(made, &made->context);
   };
   settings.search = [&](comm::Communicator& ranks, bound::Context& context,
@@ -70,8 +72,8 @@ LedRanks::LedRanks(comm::Channel* channel, const HeldNetwork& network, const Opt
                  network.sharded());
 }
 
-void LedRanks::end() {
-  if (ranks_) ranks_->end();
+void LedRanks::end(const MemoryLedger& ledger) {
+  if (ranks_) ranks_->end(&ledger);
 }
 
 std::vector<RankReport> LedRanks::reports() {

@@ -24,8 +24,8 @@ class LedRanks {
 
   /// null: this rank is alone
   [[nodiscard]] bound::Ranks* get() { return ranks_ ? &*ranks_ : nullptr; }
-  /// Sends the others home.
-  void end();
+  /// Sends the others home. `ledger`: of what this rank holds.
+  void end(const MemoryLedger& ledger);
   /// [ranks]; empty where this one is alone
   [[nodiscard]] std::vector<RankReport> reports();
 

@@ -90,8 +90,9 @@ Result verify_files(const QueryFiles& files, const Options& options, CheckpointF
   const double loaded = elapsed_seconds();
   Result result = search::verify(
       graph, property, [&](const std::vector<double>& x) { return written.enclose(x); }, options,
-      tracer, std::move(continuation), ranks.get());
-  ranks.end();
+      tracer, std::move(continuation), ranks.get(), &network.ledger());
+  ranks.end(network.ledger());
+  result.ranks = ranks.reports();
   result.checkpoint = checkpoint.written();
   result.phases.insert(result.phases.begin(), {"load", loaded});
   return result;

@@ -187,6 +187,7 @@ ShardFetch Shards::fetch(int array, std::size_t first, std::size_t count) const 
     group_.send(owner, kAskTag, kAskWords, writer.take());
     fetched_ += to - from;
   }
+  fetch.counted_ = Counted(ledger_, MemoryClass::kTiles, count);
   if (fetch.pieces_.size() + (fetch.bytes_.empty() ? 0 : 1) > 1) fetch.bytes_.resize(count);
   return fetch;
 }

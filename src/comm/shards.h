@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/memory_ledger.h"
 #include "comm/communicator.h"
 
 namespace coronet::comm {
@@ -56,6 +57,7 @@ class ShardFetch {
   const std::byte* here_ = nullptr;  // where the bytes are once they are there
   std::vector<Piece> pieces_;
   Bytes bytes_;
+  Counted counted_;
 };
 
 /// A one-sided store: whoever reads asks the owner by a letter, and a thread of the owner's
@@ -94,6 +96,9 @@ class Shards {
   /// Counts bytes of others that this rank has read elsewhere, and seconds that it waited for them.
   void count(std::size_t bytes, double seconds) const;
 
+  /// From now on fetches count in there what they bring here. Before the first of them.
+  void count_in(MemoryLedger* ledger) { ledger_ = ledger; }
+
   /// Bytes of the array that lie here.
   [[nodiscard]] std::size_t bytes(int array) const { return arrays_[array].mine.size(); }
   /// Seconds that this rank's threads and its device have waited for bytes of others, in sum.
@@ -117,6 +122,7 @@ class Shards {
   std::vector<Array> arrays_;
   mutable std::mutex publishing_;
   mutable std::shared_ptr<const Elsewhere> published_;
+  MemoryLedger* ledger_ = nullptr;
   mutable std::atomic<std::uint32_t> asked_{0};
   mutable std::atomic<std::int64_t> waited_{0};  // nanoseconds
   mutable std::atomic<std::uint64_t> fetched_{0};

@@ -51,6 +51,9 @@ class ShardedWeights {
   /// The same for one rank, which holds all.
   explicit ShardedWeights(Graph& graph);
 
+  /// From now on what is on its way from others is counted there. Before anybody reads.
+  void count_in(MemoryLedger* ledger) { shards_->count_in(ledger); }
+
   /// Seconds that threads of this rank have waited for others' weights.
   [[nodiscard]] double waited() const { return shards_->waited(); }
   /// Bytes that came from other ranks so far.

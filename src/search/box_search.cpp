@@ -318,6 +318,7 @@ bool BoxSearch::shrink() {
   shrunk->reduced = std::move(*reduced);
   shrunk->engine = std::make_unique<Prepared>(shrunk->reduced.graph, run_.options, run_.workers,
                                               run_.deadline, run_.tracer, run_.accelerator.get());
+  shrunk->engine->count_in(engine_->context.ledger);
   if (engine_->dealt) {
     shrunk->engine->deal(
         run_.ranks->reduced(*engine_->dealt, root_.bounds, shrunk->engine->context));

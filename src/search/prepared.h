@@ -19,6 +19,7 @@ struct Prepared {
   bound::Network<float> net32;
   bound::Network<double> net64;
   bound::Context context;
+  Counted packed;
   std::unique_ptr<bound::RowDevice> device;
   std::unique_ptr<bound::RowBounder> dealt;  ///< to all ranks
 
@@ -31,6 +32,12 @@ struct Prepared {
         context(net32, net64, options, workers, deadline, tracer) {
     if (accelerator != nullptr) attach(*accelerator);
     if (ranks != nullptr) deal(ranks->whole(context, accelerator));
+  }
+
+  /// From now on what this holds is counted there; null: nowhere.
+  void count_in(MemoryLedger* ledger) {
+    packed = Counted(ledger, MemoryClass::kPackedWeights, net32.bytes() + net64.bytes());
+    context.count_in(ledger);
   }
 
   /// From now on large batches are bounded there.

@@ -24,6 +24,9 @@ void Run::take(const BranchOutcome& outcome, const std::vector<ClauseRows>& clau
   result.domains += outcome.domains;
   result.open_domains = outcome.open;
   result.memory["domains"] = std::max<std::uint64_t>(result.memory["domains"], outcome.bytes);
+  if (whole.context.ledger != nullptr) {
+    whole.context.ledger->saw(MemoryClass::kDomains, outcome.bytes);
+  }
   for (std::size_t k = 0; k < clauses.size(); ++k) {
     if (!outcome.best_attack.empty()) {
       double& best = best_attack[clauses[k].clause];

@@ -25,7 +25,7 @@ class Verification {
  public:
   Verification(const Graph& graph, const Property& property, const Evaluate& evaluate,
                const Options& options, Tracer& tracer, Continuation continuation,
-               bound::Ranks* ranks)
+               bound::Ranks* ranks, MemoryLedger* ledger)
       : graph_(graph),
         property_(property),
         continuation_(std::move(continuation)),
@@ -49,6 +49,7 @@ class Verification {
              elapsed_seconds(),
              continuation_,
              continuation_.save ? identity_of(graph, property, options) : Identity{}} {
+    whole_.count_in(ledger);
     run_.memory = options.memory_gib > 0 ? static_cast<std::size_t>(options.memory_gib * 0x1p30)
                                          : machine_memory_bytes() / 5 * 4;
   }
@@ -163,7 +164,13 @@ class Verification {
     Result& result = run_.result;
     result.best_attack = HUGE_VAL;
     for (double b : run_.best_attack) result.best_attack = std::min(result.best_attack, b);
-    result.memory["weights"] = whole_.net32.bytes() + whole_.net64.bytes();
+    if (whole_.context.ledger != nullptr) {
+      const MemoryUsage usage = whole_.context.ledger->usage();
+      for (int i = 0; i < kMemoryClasses; ++i) {
+        if (usage.by[i].most > 0) result.memory[name_of(memory_class(i))] = usage.by[i].most;
+      }
+      result.memory["counted"] = usage.total.most;
+    }
     result.memory["resident"] = peak_resident_bytes();
     if (run_.ranks != nullptr) result.ranks = run_.ranks->reports();
     if (accelerator_.get() != nullptr) {
@@ -214,8 +221,9 @@ class Verification {
 
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
               const Options& options, Tracer& tracer, Continuation continuation,
-              bound::Ranks* ranks) {
-  return Verification(graph, property, evaluate, options, tracer, std::move(continuation), ranks)
+              bound::Ranks* ranks, MemoryLedger* ledger) {
+  return Verification(graph, property, evaluate, options, tracer, std::move(continuation), ranks,
+                      ledger)
       .run();
 }
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/memory_ledger.h"
+
 namespace coronet {
 
 struct RankReport {
@@ -19,6 +21,7 @@ struct RankReport {
   std::uint64_t weight_bytes = 0;   ///< of the network's weights that it has at rest
   std::uint64_t fetched_bytes = 0;  ///< of weights that came from other ranks
   double fetch_seconds = 0;         ///< of its threads, in which these were not there yet
+  MemoryUsage memory;               ///< what it holds and held at most, counted by class
 };
 
 }  // namespace coronet

@@ -193,7 +193,11 @@ void Ranks::search(const RowBounder& of, const comm::Bytes& order) {
   (void)group_.broadcast(writer.take(), 0);
 }
 
-void Ranks::end() { (void)group_.broadcast(order(RankOrder::kEnd).take(), 0); }
+void Ranks::end(const MemoryLedger* ledger) {
+  (void)group_.broadcast(order(RankOrder::kEnd).take(), 0);
+  const std::vector<MemoryUsage> memory = tell_memory(group_, ledger);
+  for (std::size_t r = 0; r < work_.size(); ++r) work_[r].memory = memory[r];
+}
 
 const std::vector<RankReport>& Ranks::reports() {
   work_[0].peak_bytes = peak_resident_bytes();

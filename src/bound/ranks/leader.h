@@ -43,8 +43,8 @@ class Ranks {
   /// What rank r has done, to be added to.
   [[nodiscard]] RankReport& report(int r) { return work_[r]; }
 
-  /// Sends the others home.
-  void end();
+  /// Sends the others home, which tell what they hold; `ledger`: of what this rank does.
+  void end(const MemoryLedger* ledger = nullptr);
 
   /// What each rank has done so far: [ranks].
   [[nodiscard]] const std::vector<RankReport>& reports();

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <span>
 
 #include "base/resources.h"
 #include "comm/packet.h"
@@ -56,6 +57,13 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
                               who.host));
     }
   }
+  return all;
+}
+
+std::vector<MemoryUsage> tell_memory(comm::Communicator& ranks, const MemoryLedger* ledger) {
+  const MemoryUsage mine = ledger != nullptr ? ledger->usage() : MemoryUsage{};
+  std::vector<MemoryUsage> all(ranks.size());
+  ranks.all_gather(std::span<const MemoryUsage>(&mine, 1), std::span<MemoryUsage>(all));
   return all;
 }
 

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "base/memory_ledger.h"
 #include "comm/communicator.h"
 #include "graph/graph.h"
 
@@ -16,7 +18,7 @@ enum class RankOrder : std::uint8_t {
   kRows,    ///< number, on devices?, seconds left, settings, list, root: bound rows until there are
             ///< no more
   kSearch,  ///< number, then what the search has to say: part in a turn of it (search/ranks/)
-  kEnd,
+  kEnd,      ///< tell_memory(), and leave
 };
 
 /// The graph that was read has this number; those made of it count up from there.
@@ -56,5 +58,8 @@ struct RankIdentity {
 /// from rank 0, unless all have the same graph and the same program.
 std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
                                const std::string& program, int workers);
+
+/// Tells every rank what each holds, and held at most: [ranks].
+std::vector<MemoryUsage> tell_memory(comm::Communicator& ranks, const MemoryLedger* ledger);
 
 }  // namespace coronet::bound

@@ -41,6 +41,7 @@ class Server {
           search(reader);
           break;
         case RankOrder::kEnd:
+          (void)tell_memory(group_, settings_.ledger);
           return;
       }
     }
@@ -81,6 +82,7 @@ class Server {
     const auto settings = reader.get<OptimiseSettings>();
     const RowList list = get_list(reader);
     const Root root = get_root(reader, context.net32.nodes());
+    if (settings_.ledger != nullptr) settings_.ledger->saw(MemoryClass::kBounds, root.bytes());
     const Deadline until = deadline.unless(group_.channel().broken());
     if (on_device && context.device == nullptr) {
       throw Error(ErrorKind::kBadInput,

@@ -22,6 +22,7 @@ struct ServerSettings {
   std::uint64_t memory_bytes = ~std::uint64_t{0};
   const Accelerator* accelerator = nullptr;  ///< that the contexts' devices are of
   const ShardedWeights* weights = nullptr;   ///< where it shares them
+  MemoryLedger* ledger = nullptr;            ///< of what this rank holds; null: nobody counts
   /// A context for a graph, which outlives it.
   std::function<std::shared_ptr<Context>(const Graph&)> make;
   /// Takes part in a turn of a search on the context's graph, as the leader's order says.

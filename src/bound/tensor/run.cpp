@@ -108,11 +108,15 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
   const Share share = take_share(graph, tensor.size(), tensor.rank());
   const SharedOperators<float> ops32(share, pack_bytes / tensor.size());
   const SharedOperators<double> ops64(share, pack_bytes / tensor.size());
+  MemoryLedger ledger;
+  const Counted weights(&ledger, MemoryClass::kWeights, share.weight_bytes());
+  const Counted copies(&ledger, MemoryClass::kPackedWeights, ops32.bytes() + ops64.bytes());
   Tracer silent;
   std::deque<TensorLane> lanes;
   for (int lane = lanes_of(ranks, workers); lane > 0; --lane) {
     lanes.emplace_back(tensor.split(0, tensor.rank()), ops32, ops64, options, workers, deadline,
                        silent);
+    lanes.back().context.count_in(&ledger);
   }
   TensorRows bounder(share, lanes, tensor, rows,
                      options.memory_gib > 0
@@ -154,8 +158,14 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     double seconds;
     std::uint64_t peak_bytes;
     TensorReport share;
+    MemoryUsage memory;
   };
-  Reports mine{bounder.rows_bounded(), bounder.busy_seconds(), peak_resident_bytes(), {}};
+  std::size_t rooms = 0;
+  for (const TensorLane& lane : lanes) rooms += lane.group.bytes();
+  ledger.saw(MemoryClass::kCommunication, rooms);
+  found.memory = ledger.usage();
+  Reports mine{
+      bounder.rows_bounded(), bounder.busy_seconds(), peak_resident_bytes(), {}, found.memory};
   mine.share.weight_bytes = share.weight_bytes() + ops32.bytes() + ops64.bytes();
   for (const TensorLane& lane : lanes) {
     for (const auto& space : lane.context.space32) mine.share.work_bytes += space.bytes();
@@ -172,6 +182,7 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     report.rows = reports[r].rows;
     report.seconds = reports[r].seconds;
     report.peak_bytes = reports[r].peak_bytes;
+    report.memory = reports[r].memory;
     found.shares.push_back(reports[r].share);
   }
   return found;

@@ -39,6 +39,7 @@ struct FoundBounds {
   bool timed_out = false;
   double seconds = 0;                ///< spent on the bounds of nodes
   double form_seconds = 0;           ///< and of forms
+  MemoryUsage memory;                ///< of this rank
   std::vector<RankReport> ranks;     ///< empty where one rank was alone
   std::vector<TensorReport> shares;  ///< [ranks], empty where they do not share neurons
 };

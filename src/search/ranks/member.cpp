@@ -102,6 +102,7 @@ void Member<Item>::tell_standing(const Rounds<Item>& rounds) {
   if (pace_.due()) {
     pace_.take([&] { standing_ = rounds.standing(); });
   }
+  domains_.set(rounds.bytes());
   comm::Writer news = begin(News::kStanding);
   news.put(MemberStanding{rounds.count(), rounds.bytes(), rounds.bounded(), standing_});
   news.put(rounds.stuck());

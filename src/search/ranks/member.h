@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "base/memory_ledger.h"
 #include "base/resources.h"
 #include "comm/communicator.h"
 #include "search/judge.h"
@@ -17,10 +18,15 @@ template <class Item>
 class Member {
  public:
   /// No round begins after the deadline. More than `memory_bytes` in the process's memory fail all
-  /// ranks with kOutOfMemory. Refers to all.
+  /// ranks with kOutOfMemory. `ledger` counts the domains that it has; null: nobody does. Refers to
+  /// all.
   Member(comm::Communicator& group, const Judge& judge, const Deadline& deadline,
-         std::uint64_t memory_bytes)
-      : group_(group), judge_(judge), deadline_(deadline), memory_bytes_(memory_bytes) {}
+         std::uint64_t memory_bytes, MemoryLedger* ledger)
+      : group_(group),
+        judge_(judge),
+        deadline_(deadline),
+        memory_bytes_(memory_bytes),
+        domains_(ledger, MemoryClass::kDomains) {}
 
   /// Works on the domains that the broker hands over, beginning with none, until it says that the
   /// turn is over; gives back what is open then, as far as that is wanted. Throws what the rounds
@@ -38,6 +44,7 @@ class Member {
   const Judge& judge_;
   const Deadline& deadline_;
   const std::uint64_t memory_bytes_;
+  Counted domains_;
   MemberDone done_;
   Standing standing_;
   Pace pace_;

@@ -89,7 +89,7 @@ void work(comm::Communicator& group, bound::Context& context, const NeuronTurn& 
   tree.attacks = what.attacks + group.rank();
   NeuronRounds rounds(context, what.root, what.clauses, what.boxes, tree, judge, deadline,
                       group.size());
-  Member<Domain>(group, judge, deadline, memory_bytes).run(rounds);
+  Member<Domain>(group, judge, deadline, memory_bytes, context.ledger).run(rounds);
   tree.clear(context.workers);
 }
 
@@ -97,7 +97,7 @@ void work(comm::Communicator& group, bound::Context& context, const BoxTurn& wha
           const Deadline& deadline, std::uint64_t memory_bytes) {
   InputTree tree;
   InputRounds rounds(context, what.clauses, what.boxes, tree, judge, deadline);
-  Member<BoxDomain>(group, judge, deadline, memory_bytes).run(rounds);
+  Member<BoxDomain>(group, judge, deadline, memory_bytes, context.ledger).run(rounds);
 }
 
 /// A turn that ended in time for its domains to come back may do so too soon; whoever follows reads
@@ -184,6 +184,7 @@ void take_part(comm::Communicator& group, bound::Context& context, const comm::B
   bound::Context mine(context.net32, context.net64, context.options, context.workers, run,
                       context.tracer);
   mine.device = context.device;
+  mine.count_in(context.ledger);
   if (kind == SearchOrder::kRefine) {
     take_part_in_refinement(group, mine, reader);
     return;

@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/options_cli.h"
+#include "cli/plan_question.h"
+#include "cli/plan_report.h"
+#include "cli/query_files.h"
+#include "cli/streams.h"
+#include "io/file.h"
+#include "io/onnx.h"
+#include "io/vnnlib.h"
+
+namespace coronet::cli {
+
+namespace {
+
+struct PlanArguments {
+  std::vector<std::string> files;
+  std::string json_file;
+  std::string link = "threads";
+  plan::CostModel cost;
+  Options options;
+};
+
+constexpr const char* kFooter = R"(
+Nothing is run and no large weight is read. The plan is of bounds of all nodes over the property's box by ranks
+on CPUs that share rows; docs/plan.md says what is counted and how time is estimated.
+
+Examples:
+  coronet plan net.onnx property.vnnlib --ranks 8 --memory 40GiB
+  coronet plan net.onnx property.vnnlib --ranks 4 --threads 8 --memory 512MiB --method alpha --weights fsdp
+  coronet plan net.onnx property.vnnlib --ranks 64 --link tcp --bandwidth 25e9 --latency 5e-6
+)";
+
+/// The ranks of the plan: those of the mesh, or of --ranks.
+int ranks_of(const Options& options) {
+  if (planned(options) || options.mesh.empty()) return std::max(1, options.ranks);
+  const Mesh mesh = read_mesh(options.mesh);
+  if (mesh.tensor > 1 || mesh.domains > 1) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--mesh {}: what is planned is ranks that share rows; what a rank of "
+                            "another mesh holds, `coronet bounds` reports",
+                            options.mesh));
+  }
+  if (options.ranks > 0 && options.ranks != mesh.ranks()) {
+    throw Error(ErrorKind::kBadInput, fmt::format("--mesh {}: that is {} ranks, --ranks says {}",
+                                                  options.mesh, mesh.ranks(), options.ranks));
+  }
+  return mesh.ranks();
+}
+
+int print_plan(const PlanArguments& arguments) {
+  const Options& options = arguments.options;
+  const QueryFiles files = query_files(arguments.files, {});
+  plan::Question question = plan_question(options, ranks_of(options));
+  question.cost = arguments.cost;
+  const std::vector<plan::Place> places = places_of(options);
+  const std::string& network = files.networks.front().path;
+  const Model model = Model::read(network);
+  const Graph graph = model.lower(Model::Numbers::kInFile);
+  const Property property = read_vnnlib(files.property, model.signature());
+  std::vector<int> forms(std::max<std::size_t>(1, property.boxes.size()), 0);
+  for (const Clause& clause : property.clauses) {
+    forms[static_cast<std::size_t>(clause.box)] += static_cast<int>(clause.constraints.size());
+    for (const Constraint& c : clause.constraints) question.input_terms |= !c.inputs.empty();
+  }
+  question.forms = *std::max_element(forms.begin(), forms.end());
+  const plan::RunPlan made = plan::choose_run_plan(graph, question, places);
+  const bool good = say(plan_text(graph, question, made));
+  if (!arguments.json_file.empty()) {
+    write_file(arguments.json_file, plan_json(graph, question, made,
+                                              {{"network", network},
+                                               {"property", files.property},
+                                               {"version", CORONET_VERSION}}));
+  }
+  if (!good) throw Error(ErrorKind::kBadInput, "standard output cannot be written");
+  return kDecided;
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand(
+      "plan", "what each rank of a run would hold, tell the others and take, without running it");
+  auto arguments = std::make_shared<PlanArguments>();
+  arguments->options.method = "crown";
+  command->add_option("FILES", arguments->files, "network and property, in either order")
+      ->required()
+      ->type_name("");
+  command->add_option("--json", arguments->json_file, "write the plan as JSON")->type_name("FILE");
+  const char* model = "Cost model";
+  command
+      ->add_option("--link", arguments->link,
+                   "how ranks are joined: threads of one process, or tcp; the constants below that "
+                   "are not given are those of this link")
+      ->check(CLI::IsMember({"threads", "tcp"}))
+      ->type_name("WORD")
+      ->capture_default_str()
+      ->group(model);
+  struct Constant {
+    const char* flag;
+    double plan::CostModel::*value;
+    const char* help;
+  };
+  const std::vector<Constant> constants = {
+      {"--rate32", &plan::CostModel::products32, "products of a thread in a second, in float32"},
+      {"--rate64", &plan::CostModel::products64, "and in double"},
+      {"--column-rate", &plan::CostModel::columns, "and with one column"},
+      {"--bandwidth", &plan::CostModel::bandwidth, "bytes a second that a rank gets from others"},
+      {"--latency", &plan::CostModel::latency, "seconds of a letter and its answer"},
+      {"--file-rate", &plan::CostModel::file, "bytes a second that a rank reads from the file"}};
+  auto given = std::make_shared<plan::CostModel>();
+  for (const Constant& c : constants) {
+    command->add_option(c.flag, (*given).*c.value, c.help)
+        ->check(CLI::PositiveNumber)
+        ->type_name("N")
+        ->group(model);
+  }
+  add_options(*command, arguments->options, {"limits", "bounds"});
+  command->footer(kFooter);
+  command->callback([arguments, given, constants, command, &exit_code] {
+    arguments->cost =
+        arguments->link == "tcp" ? plan::CostModel::tcp() : plan::CostModel::threads();
+    for (const Constant& c : constants) {
+      if (command->count(c.flag) > 0) arguments->cost.*c.value = (*given).*c.value;
+    }
+    if (command->count("--spec-iterations") == 0) {
+      arguments->options.spec_iterations = arguments->options.iterations;
+    }
+    exit_code = print_plan(*arguments);
+  });
+}
+
+}  // namespace coronet::cli

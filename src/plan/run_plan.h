@@ -1,0 +1,105 @@
+// What a run will hold on each rank, tell the others, and take: a value made before any rank runs.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/memory_ledger.h"
+#include "bound/root.h"
+#include "graph/graph.h"
+#include "plan/cost_model.h"
+#include "spec/mesh.h"
+
+namespace coronet::plan {
+
+/// Where each rank has the weights: --weights.
+enum class Place { kReplicated, kSharded, kStreamed };
+/// "replicated", "fsdp", "stream".
+const char* name_of(Place place);
+
+/// A run of `coronet bounds`, or the root of one of `coronet verify`, on CPUs whose ranks share
+/// rows.
+struct Question {
+  int ranks = 1;
+  int threads = 1;  ///< of each rank
+  bound::Method method = bound::Method::kCrown;
+  int iterations = 0;       ///< of alpha, for the rows of nodes
+  int spec_iterations = 0;  ///< and for the forms
+  int forms = 1;            ///< dense rows over the outputs
+  bool input_terms = false;
+  double chunk_mib = 24;
+  std::uint64_t memory = 0;  ///< bytes that a rank may use; 0: no limit
+  CostModel cost;
+};
+
+/// A weight of the network.
+struct WeightPlan {
+  int node = 0;
+  std::string name;
+  std::uint64_t bytes = 0;  ///< all of it
+  std::uint64_t here = 0;   ///< at rest on the rank that has most of it
+};
+
+/// How bytes come to a rank.
+enum class Via {
+  kTileFetch,      ///< a weight's tiles, asked of other ranks
+  kFileRead,       ///< its tiles, read from the network's file
+  kRootBroadcast,  ///< what is known of the box, before rows are dealt
+  kRowsGathered,   ///< bounds of rows, for the leader
+};
+/// "tile fetch", ...
+const char* name_of(Via via);
+
+/// What ranks tell each other about a node, for each rank.
+struct Transfer {
+  int node = 0;
+  Via via = Via::kTileFetch;
+  std::uint64_t bytes = 0;  ///< that come to (or go from) a rank, in the phase
+  double letters = 0;
+};
+
+/// A phase of the run, as the rank sees it that holds most.
+struct Phase {
+  std::string name;  ///< "load", "intervals", "CROWN", "alpha"
+  /// Bytes at the most, by MemoryClass.
+  std::array<std::uint64_t, kMemoryClasses> bytes{};
+  /// Bytes of all classes at a time: their sum, but for A and slopes, which are not largest
+  /// together.
+  std::uint64_t total = 0;
+  double products32 = 0;  ///< of a rank
+  double products64 = 0;
+  std::vector<Transfer> transfers;
+  double compute_seconds = 0;
+  double transfer_seconds = 0;  ///< hidden behind the products as far as these last
+
+  [[nodiscard]] double seconds() const { return std::max(compute_seconds, transfer_seconds); }
+};
+
+struct RunPlan {
+  Mesh mesh;
+  Place place = Place::kReplicated;
+  std::vector<WeightPlan> weights;
+  std::vector<Phase> phases;
+
+  /// The phase that holds most.
+  [[nodiscard]] const Phase& peak() const;
+  [[nodiscard]] double seconds() const;
+  /// Of one rank, the code and libraries of its process among them.
+  [[nodiscard]] std::uint64_t peak_bytes() const { return kProcessBytes + peak().total; }
+
+  /// What a process has in memory before it reads a network: measured.
+  static constexpr std::uint64_t kProcessBytes = std::uint64_t{13} << 20;
+};
+
+/// The plan with the weights there. Reads no weights but those of convolutions.
+RunPlan make_run_plan(const Graph& graph, const Question& question, Place place);
+
+/// The soonest of those that fit into question.memory. Throws Error(kOutOfMemory) where none does:
+/// which tensors need how much, and what would help.
+RunPlan choose_run_plan(const Graph& graph, const Question& question,
+                        const std::vector<Place>& places);
+
+}  // namespace coronet::plan
