@@ -273,6 +273,19 @@ TEST_F(RankProcesses, WeightsThatDoNotFitAreRefusedWithWhatHelps) {
   EXPECT_EQ(run(wrong).code, 2);
 }
 
+/// Searches over weights that are not whole on each rank are the CPUs'.
+TEST_F(RankProcesses, GpusSearchWithWholeWeightsOnly) {
+  for (const char* weights : {"fsdp", "stream"}) {
+    SCOPED_TRACE(weights);
+    Words words{"verify", example("shapes.onnx"), example("holds.vnnlib"), "--weights", weights};
+    EXPECT_EQ(run(words).code, 0);
+    words.insert(words.end(), {"--device", "cuda"});
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_NE(outcome.err.find("--device cpu"), std::string::npos) << outcome.err;
+  }
+}
+
 TEST_F(RankProcesses, AKilledRankEndsAll) {
   for (const auto& [victim, shared] :
        {std::pair{1, false}, std::pair{0, false}, std::pair{1, true}, std::pair{0, true}}) {

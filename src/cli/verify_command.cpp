@@ -14,6 +14,7 @@
 #include "cli/held_network.h"
 #include "cli/launch.h"
 #include "cli/options_cli.h"
+#include "cli/plan_question.h"
 #include "cli/progress_line.h"
 #include "cli/query_files.h"
 #include "cli/report.h"
@@ -113,56 +114,74 @@ class EarlyLeave {
   Report& report_;
 };
 
+/// Bounds over weights that are shared or streamed may be a GPU's (`coronet bounds`); searches over
+/// them are the CPUs'. Throws Error(kBadInput) where a GPU is asked for.
+void choose_device(Options& options) {
+  // A plan with a GPU leaves the weights whole.
+  const bool asked = options.device.starts_with("cuda");
+  const bool whole = options.weights == "replicated" ||
+                     (options.weights == "auto" && (asked || !planned(options)));
+  if (whole) return;
+  if (asked) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--weights {}: CPUs search so; use --device cpu, or --weights "
+                            "replicated with --device {}",
+                            options.weights, options.device));
+  }
+  options.device = "cpu";
+}
+
 int verify(const VerifyArguments& arguments) {
+  Options options = arguments.options;
   QueryFiles files;
   comm::Launch launch;
   std::string problem;
   try {
-    launch = launch_of(arguments.options);
-    if (mesh_of(arguments.options, launch).tensor > 1) {
+    launch = launch_of(options);
+    if (mesh_of(options, launch).tensor > 1) {
       throw Error(ErrorKind::kBadInput,
                   fmt::format("--mesh {}: branch and bound needs the whole network on one rank; "
                               "neurons are shared by `coronet bounds` only",
-                              arguments.options.mesh));
+                              options.mesh));
     }
+    choose_device(options);
     files = query_files(arguments.files, arguments.networks);
   } catch (const Error& error) {
     problem = error.what();
   }
-  const auto serve = [&](comm::Channel& channel, const Options& options) {
-    serve_network(channel, files.networks.front().path, options);
+  const auto serve = [&](comm::Channel& channel, const Options& mine) {
+    serve_network(channel, files.networks.front().path, mine);
   };
   if (launch.rank != 0) {
     // What is wrong with the files, the leader says.
-    return problem.empty() ? run_serving(launch, arguments.options, serve) : kBadInput;
+    return problem.empty() ? run_serving(launch, options, serve) : kBadInput;
   }
   ReportSettings settings = arguments.report;
   settings.property = files.property;
   if (!files.networks.empty()) settings.network = files.networks.front().path;
   ProgressLine progress(settings.quiet ? ProgressStyle::kNone : progress_style(arguments.progress));
-  Report report(settings, arguments.options, progress);
+  Report report(settings, options, progress);
   if (!problem.empty()) return report.failed(ErrorKind::kBadInput, problem);
 
   CheckpointSettings checkpoint_settings = arguments.checkpoint;
   checkpoint_settings.quiet = settings.quiet;
   CheckpointFile checkpoint(std::move(checkpoint_settings));
-  const Watchdog watchdog(arguments.options, report, progress, checkpoint);
+  const Watchdog watchdog(options, report, progress, checkpoint);
   int exit_code = kInternal;
   try {
-    const auto lead = [&](comm::Channel* channel, const Options& options) {
+    const auto lead = [&](comm::Channel* channel, const Options& mine) {
       const EarlyLeave leave(report, channel);
-      exit_code =
-          report.decided(verify_files(files, options, checkpoint, report, progress, channel));
+      exit_code = report.decided(verify_files(files, mine, checkpoint, report, progress, channel));
     };
-    run_leading(launch, arguments.options, lead, serve);
+    run_leading(launch, options, lead, serve);
     return exit_code;
   } catch (const Error& error) {
     return report.failed(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
     return report.failed(
         ErrorKind::kOutOfMemory,
-        arguments.options.memory_gib > 0
-            ? fmt::format("an allocation went beyond --memory-gib {}", arguments.options.memory_gib)
+        options.memory_gib > 0
+            ? fmt::format("an allocation went beyond --memory-gib {}", options.memory_gib)
             : "an allocation failed");
   } catch (const std::exception& error) {
     return report.failed(ErrorKind::kInternal, error.what());
