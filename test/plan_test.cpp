@@ -210,6 +210,7 @@ TEST_F(PlanProgram, SaysWhatIsWrong) {
   const std::vector<Wrong> all = {
       {{"plan", "--mesh", "tensor=2"}, 2, "share rows"},
       {{"plan", "--mesh", "rows=2", "--ranks", "3"}, 2, "--ranks says 3"},
+      {{"plan", "--device", "cuda"}, 2, "ranks on CPUs"},
       {{"plan", "--weights", "here"}, 2, "replicated, fsdp, stream or auto"},
       {{"plan", "--link", "string"}, 2, "--link"},
       {{"plan", "--memory", "1MiB"}, 4, "no plan fits"},

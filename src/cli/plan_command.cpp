@@ -57,6 +57,12 @@ int ranks_of(const Options& options) {
 
 int print_plan(const PlanArguments& arguments) {
   const Options& options = arguments.options;
+  if (options.device.starts_with("cuda")) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--device {}: what is planned is ranks on CPUs; what a GPU holds, "
+                            "`coronet bounds --json` reports",
+                            options.device));
+  }
   const QueryFiles files = query_files(arguments.files, {});
   plan::Question question = plan_question(options, ranks_of(options));
   question.cost = arguments.cost;
