@@ -9,8 +9,8 @@
 
 namespace coronet {
 
-/// What is counted. The first five are what a plan speaks of (src/plan/); a GPU counts its own
-/// (cuda/arena.h), in the same words.
+/// What is counted, and planned (src/plan/), in the host's memory; a GPU counts its own
+/// (cuda/arena.h).
 enum class MemoryClass {
   kWeights,        ///< at rest: all of them, or this rank's part
   kPackedWeights,  ///< copies in the kernels' order
@@ -19,7 +19,7 @@ enum class MemoryClass {
   kTiles,          ///< of weights that lie elsewhere, on their way or in use
   kBounds,         ///< of the nodes of a root, their lines and magnitudes
   kDomains,        ///< open ones
-  kCommunication,  ///< rooms in which ranks that share neurons meet
+  kCommunication,  ///< rooms in which ranks that share neurons meet; planned: tiles for others
 };
 inline constexpr int kMemoryClasses = 8;
 /// "weights", "packed weights", "A", "alpha and moments", ...

@@ -85,9 +85,7 @@ bool whole_weights(const Options& options) {
 comm::Launch launch_of(const Options& options) {
   const bool by_mesh = options.ranks == 0 && !options.mesh.empty() && !planned(options);
   const int wanted = by_mesh ? read_mesh(options.mesh).ranks() : options.ranks;
-  const comm::Launch launch =
-      comm::launch_of(wanted, [](const char* name) { return std::getenv(name); });
-  return launch;
+  return comm::launch_of(wanted, [](const char* name) { return std::getenv(name); });
 }
 
 Mesh mesh_of(const Options& options, const comm::Launch& launch) {

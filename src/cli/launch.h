@@ -14,8 +14,8 @@ namespace coronet::cli {
 /// errors it throws.
 comm::Launch launch_of(const Options& options);
 
-/// How the ranks are arranged: as --mesh says, else (and with auto) all share rows. Throws Error(kBadInput) where
-/// the mesh has not as many ranks, or shares what they cannot.
+/// How the ranks are arranged: as --mesh says, else (and with auto) all share rows. Throws
+/// Error(kBadInput) where the mesh has not as many ranks, or shares what they cannot.
 Mesh mesh_of(const Options& options, const comm::Launch& launch);
 
 /// A rank's work. `options`: with the threads and the GPU that are this rank's share.

@@ -1,12 +1,10 @@
 #include "cuda/fetched.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <deque>
 #include <fstream>
 #include <iterator>
-#include <numeric>
 #include <type_traits>
 #include <utility>
 

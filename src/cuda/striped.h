@@ -8,10 +8,10 @@
 
 namespace coronet::cuda {
 
-/// A tile has an eighth of the rows, but not less than the first and not more than the second, in
-/// bytes as they come; a multiple of 32 rows, if there are so many. Its size decides the order of
-/// sums, so it depends on the weight's shape only. The largest is long enough for its products to
-/// be limited by arithmetic: 512 rows of 32768 float32.
+/// A tile has an eighth of the rows, but at least and at most so many bytes as they come; a
+/// multiple of 32 rows, if there are so many. Its size decides the order of sums, so it depends on
+/// the weight's shape only. The largest is long enough for its products to be limited by
+/// arithmetic: 512 rows of 32768 float32.
 inline constexpr std::size_t kLeastTileBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kMostTileBytes = std::size_t{64} << 20;
 

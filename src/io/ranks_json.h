@@ -20,8 +20,8 @@ inline nlohmann::ordered_json memory_json(const MemoryUsage& usage) {
 }
 
 /// An array, rank 0 first: "host", "threads", "rows", "domains", "handed_over", "busy_seconds",
-/// "waited_seconds", "peak_bytes", "weight_bytes", "fetched_bytes", "fetch_seconds", "memory" (memory_json); with a GPU
-/// "device_bytes" too.
+/// "waited_seconds", "peak_bytes", "weight_bytes", "fetched_bytes", "fetch_seconds", "memory"
+/// (memory_json); with a GPU "device_bytes" too.
 inline nlohmann::ordered_json ranks_json(const std::vector<RankReport>& ranks) {
   auto out = nlohmann::ordered_json::array();
   for (const RankReport& r : ranks) {

@@ -15,8 +15,8 @@ namespace coronet::search {
 
 /// `evaluate` is the network as written, in intervals: the judge of counterexamples. `ranks`: share
 /// in bounding rows, where there are several; null for one. `ledger`: counts what this rank holds;
-/// null: nobody does. Throws Error where a setting is
-/// malformed or the checkpoint to go on from does not fit.
+/// null: nobody does. Throws Error where a setting is malformed or the checkpoint to go on from
+/// does not fit.
 Result verify(const Graph& graph, const Property& property, const Evaluate& evaluate,
               const Options& options, Tracer& tracer, Continuation continuation = {},
               bound::Ranks* ranks = nullptr, MemoryLedger* ledger = nullptr);

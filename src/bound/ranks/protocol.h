@@ -18,7 +18,7 @@ enum class RankOrder : std::uint8_t {
   kRows,    ///< number, on devices?, seconds left, settings, list, root: bound rows until there are
             ///< no more
   kSearch,  ///< number, then what the search has to say: part in a turn of it (search/ranks/)
-  kEnd,      ///< tell_memory(), and leave
+  kEnd,     ///< tell_memory(), and leave
 };
 
 /// The graph that was read has this number; those made of it count up from there.
