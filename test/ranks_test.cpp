@@ -3,8 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 
+#include "base/error.h"
+#include "bound/accelerator.h"
 #include "comm/threads.h"
 #include "graph/fingerprint.h"
 
@@ -29,6 +34,34 @@ TEST(Ranks, BoundsHaveTheBitsOfOneRank) {
     }
   }
   EXPECT_TRUE(reduced) << "no graph lost its dead neurons: nothing was told to the ranks";
+}
+
+/// A device that only tells its memory.
+class MemoryOnly final : public Accelerator {
+ public:
+  std::unique_ptr<RowDevice> prepare(const Network<double>& /*net*/,
+                                     Workers& /*workers*/) override {
+    throw Error(ErrorKind::kInternal, "nothing is bounded here");
+  }
+  [[nodiscard]] std::string name() const override { return "memory"; }
+  [[nodiscard]] std::map<std::string, std::uint64_t> memory() const override {
+    return {{"total", 123}};
+  }
+};
+
+/// `coronet verify` asks for them at its end, when its device is gone.
+TEST(Ranks, ReportsOutliveTheDevice) {
+  const test::RankCase c = test::rank_cases().front();
+  on_threads(1, [&](comm::Communicator& group) {
+    test::RankEngine engine(c.graph);
+    Ranks ranks(group, c.graph, "test", 1);
+    auto device = std::make_unique<MemoryOnly>();
+    auto rows = ranks.whole(engine.engine.context, device.get());
+    EXPECT_EQ(ranks.reports().front().device_bytes, 123U);
+    rows.reset();
+    device.reset();
+    EXPECT_EQ(ranks.reports().front().device_bytes, 123U);
+  });
 }
 
 TEST(Ranks, AnotherNetworkIsRefused) {

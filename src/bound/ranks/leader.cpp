@@ -42,7 +42,11 @@ class DealtRows final : public RowBounder {
   DealtRows(Ranks& ranks, Context& context, int number)
       : ranks_(ranks), context_(context), number_(number) {}
   ~DealtRows() override {
-    if (number_ != kWholeGraph) ranks_.released_.push_back(number_);
+    if (number_ != kWholeGraph) {
+      ranks_.released_.push_back(number_);
+    } else {
+      ranks_.accelerator_ = nullptr;  // it may go now
+    }
   }
   [[nodiscard]] int number() const { return number_; }
 
@@ -201,7 +205,7 @@ void Ranks::end(const MemoryLedger* ledger) {
 
 const std::vector<RankReport>& Ranks::reports() {
   work_[0].peak_bytes = peak_resident_bytes();
-  work_[0].device_bytes = peak_bytes(accelerator_);
+  work_[0].device_bytes = std::max(work_[0].device_bytes, peak_bytes(accelerator_));
   if (weights_ != nullptr) {
     work_[0].fetched_bytes = weights_->fetched();
     work_[0].fetch_seconds = weights_->waited();

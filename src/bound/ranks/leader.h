@@ -28,7 +28,8 @@ class Ranks {
         double worth_dealing = kWorthDealing, const ShardedWeights* weights = nullptr);
 
   /// Bounds rows of the graph as it was read, as one rank does, bit for bit, on all ranks; the
-  /// context is this rank's, its device of the accelerator (null: none). Refers to all.
+  /// context is this rank's, its device of the accelerator (null: none). Refers to all for as long
+  /// as what it gives lives.
   std::unique_ptr<RowBounder> whole(Context& context, const Accelerator* accelerator);
   /// The same for what drop_dead_neurons() (reduce.h) leaves of the graph of `parent`, which came
   /// from here, by these bounds; each rank makes it by itself.
