@@ -114,23 +114,6 @@ class EarlyLeave {
   Report& report_;
 };
 
-/// Bounds over weights that are shared or streamed may be a GPU's (`coronet bounds`); searches over
-/// them are the CPUs'. Throws Error(kBadInput) where a GPU is asked for.
-void choose_device(Options& options) {
-  // A plan with a GPU leaves the weights whole.
-  const bool asked = options.device.starts_with("cuda");
-  const bool whole = options.weights == "replicated" ||
-                     (options.weights == "auto" && (asked || !planned(options)));
-  if (whole) return;
-  if (asked) {
-    throw Error(ErrorKind::kBadInput,
-                fmt::format("--weights {}: CPUs search so; use --device cpu, or --weights "
-                            "replicated with --device {}",
-                            options.weights, options.device));
-  }
-  options.device = "cpu";
-}
-
 int verify(const VerifyArguments& arguments) {
   Options options = arguments.options;
   QueryFiles files;
@@ -144,7 +127,6 @@ int verify(const VerifyArguments& arguments) {
                               "neurons are shared by `coronet bounds` only",
                               options.mesh));
     }
-    choose_device(options);
     files = query_files(arguments.files, arguments.networks);
   } catch (const Error& error) {
     problem = error.what();
