@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -511,6 +512,29 @@ TEST(Launch, ReadsWhatLaunchersSet) {
   Variables slurm{{"PMIX_RANK", "1"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_PROCID", "3"}};
   EXPECT_EQ(launch(slurm).by, Launch::By::kMpi);
   EXPECT_EQ(launch(slurm).rank, 3);
+  slurm.erase("PMIX_RANK");
+  slurm.insert({{"SLURM_JOB_ID", "1234567"}, {"SLURM_STEP_ID", "2"}});
+  const std::vector<std::pair<std::string, std::string>> hosts = {
+      {"one", "one"},           {"a,b", "a"},           {"node[03-07,12],login", "node03"},
+      {"n[5]", "n5"},           {"r[1-2]n[8,9]-ib", "r1n8-ib"}, {"n[5", "n5"},
+  };
+  std::uint16_t port = 0;
+  for (const auto& [nodes, first] : hosts) {
+    slurm["SLURM_STEP_NODELIST"] = nodes;
+    EXPECT_EQ(launch(slurm).by, Launch::By::kTcp);
+    EXPECT_EQ(launch(slurm).rank, 3);
+    EXPECT_EQ(launch(slurm).tcp.size, 4);
+    EXPECT_EQ(launch(slurm).tcp.host, first);
+    port = launch(slurm).tcp.port;
+  }
+  EXPECT_GE(port, 20000);
+  EXPECT_LT(port, 32000);
+  slurm["SLURM_STEP_ID"] = "3";
+  EXPECT_NE(launch(slurm).tcp.port, port);
+  slurm.insert({{"PMI_SIZE", "4"}, {"PMI_RANK", "3"}});
+  EXPECT_EQ(launch(slurm).by, Launch::By::kTcp);
+  EXPECT_EQ(launch(slurm, 1).by, Launch::By::kNobody);
+  EXPECT_EQ(launch(slurm, 1).ranks, 1);
   slurm.insert(torch.begin(), torch.end());
   EXPECT_EQ(launch(slurm).by, Launch::By::kTcp);
   EXPECT_EQ(launch({{"OMPI_COMM_WORLD_SIZE", "1"}, {"OMPI_COMM_WORLD_RANK", "0"}}, 2).by,

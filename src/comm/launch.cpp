@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <limits>
+#include <string>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -33,18 +36,63 @@ int number_of(const Environment& environment, const char* name, int least, int m
 }
 
 constexpr int kMostRanks = 4096;
+constexpr int kMostPort = std::numeric_limits<std::uint16_t>::max();
+
+/// The first host of Slurm's list: node03 of "node[03-07,12],login".
+std::string first_host(std::string_view list) {
+  std::string host;
+  for (std::size_t at = 0; at < list.size() && list[at] != ','; ++at) {
+    if (list[at] != '[') {
+      host += list[at];
+      continue;
+    }
+    const std::size_t end = std::min(list.find(']', at), list.size());
+    const std::string_view inside = list.substr(at + 1, end - at - 1);
+    host += inside.substr(0, inside.find_first_of(",-"));
+    at = end;
+  }
+  return host;
+}
+
+/// Tasks of one srun that no MPI serves. Task 0 is on the first node of the step. Steps have ports of
+/// their own, below those that systems give to clients.
+TcpSettings tcp_of_slurm(const Environment& environment) {
+  TcpSettings tcp;
+  tcp.size = number_of(environment, "SLURM_STEP_NUM_TASKS", 1, kMostRanks);
+  tcp.rank = number_of(environment, "SLURM_PROCID", 0, tcp.size - 1);
+  if (const char* host = environment("MASTER_ADDR"); host != nullptr) {
+    tcp.host = host;
+  } else if (const char* nodes = environment("SLURM_STEP_NODELIST"); nodes != nullptr) {
+    tcp.host = first_host(nodes);
+  } else {
+    tcp.host = "localhost";
+  }
+  if (environment("MASTER_PORT") != nullptr) {
+    tcp.port = static_cast<std::uint16_t>(number_of(environment, "MASTER_PORT", 1, kMostPort));
+  } else {
+    constexpr int kMost = std::numeric_limits<int>::max();
+    const auto job = static_cast<std::uint64_t>(number_of(environment, "SLURM_JOB_ID", 0, kMost));
+    const auto step = static_cast<std::uint64_t>(number_of(environment, "SLURM_STEP_ID", 0, kMost));
+    constexpr int kFirstPort = 20000;
+    constexpr int kPorts = 12000;
+    tcp.port = static_cast<std::uint16_t>(kFirstPort + (job * 7 + step) % kPorts);
+  }
+  return tcp;
+}
 
 }  // namespace
 
 Launch launch_of(int wanted, const Environment& environment) {
   Launch launch;
+  if (wanted == 1) return launch;
   const auto by_mpi = [&](const char* size, const char* rank) {
     launch.by = Launch::By::kMpi;
     launch.ranks = number_of(environment, size, 1, kMostRanks);
     launch.rank = number_of(environment, rank, 0, launch.ranks - 1);
   };
   // What Slurm's srun and MPICH's mpirun set comes after TCP's variables, which a user may give to
-  // srun's tasks.
+  // srun's tasks. Slurm's PMI-2 says nothing of whether the MPI at hand understands it (Debian's
+  // Open MPI does not, and ends the process), so its tasks meet over TCP.
   if (environment("OMPI_COMM_WORLD_SIZE") != nullptr) {
     by_mpi("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK");
   } else if (environment("WORLD_SIZE") != nullptr) {
@@ -57,16 +105,22 @@ Launch launch_of(int wanted, const Environment& environment) {
       // torchrun listens on the port itself, and says so.
       const bool taken = environment("TORCHELASTIC_RUN_ID") != nullptr;
       launch.tcp.port = static_cast<std::uint16_t>(
-          number_of(environment, "MASTER_PORT", 1, std::numeric_limits<std::uint16_t>::max() - 1) +
+          number_of(environment, "MASTER_PORT", 1, kMostPort - 1) +
           (taken ? 1 : 0));
       const char* host = environment("MASTER_ADDR");
       launch.tcp.host = host != nullptr ? host : "localhost";
     }
+  } else if (environment("SLURM_STEP_NUM_TASKS") != nullptr) {
+    if (environment("PMIX_RANK") != nullptr) {
+      by_mpi("SLURM_STEP_NUM_TASKS", "SLURM_PROCID");
+    } else {
+      launch.by = Launch::By::kTcp;
+      launch.tcp = tcp_of_slurm(environment);
+      launch.rank = launch.tcp.rank;
+      launch.ranks = launch.tcp.size;
+    }
   } else if (environment("PMI_SIZE") != nullptr) {
     by_mpi("PMI_SIZE", "PMI_RANK");
-  } else if (environment("PMIX_RANK") != nullptr &&
-             environment("SLURM_STEP_NUM_TASKS") != nullptr) {
-    by_mpi("SLURM_STEP_NUM_TASKS", "SLURM_PROCID");
   }
   if (launch.ranks == 1) launch = {};
   if (wanted > 0 && launch.ranks > 1 && wanted != launch.ranks) {

@@ -53,7 +53,8 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
                               its_program, leaders_program));
     } else if (its_graph != leaders_graph) {
       throw Error(ErrorKind::kBadInput,
-                  fmt::format("rank {} on {} has read another network than rank 0", all.size() - 1,
+                  fmt::format("rank {} on {} has read another network than rank 0 (for runs of "
+                              "their own: --ranks 1)", all.size() - 1,
                               who.host));
     }
   }
