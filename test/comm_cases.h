@@ -235,12 +235,12 @@ inline void barriers(comm::Communicator& group) {
 }
 
 /// Any bytes of arrays of which each rank has a part, read by two threads of each, out of step.
-inline void shards(comm::Communicator& group) {
+inline void read_shards(comm::Communicator& group, comm::Shards::Way way) {
   const std::vector<std::size_t> sizes{0, 3, 8, 1000, (std::size_t{1} << 20) + 5};
   const auto byte_of = [](std::size_t array, std::size_t i) {
     return static_cast<std::byte>((i * 7 + i / 251 + array) & 0xFFU);
   };
-  comm::Shards all(group);
+  comm::Shards all(group, way);
   for (std::size_t a = 0; a < sizes.size(); ++a) {
     const auto [first, last] = comm::Shards::part(sizes[a], group.size(), group.rank());
     comm::Bytes mine;
@@ -268,6 +268,13 @@ inline void shards(comm::Communicator& group) {
   read(stream + 1);
   other.join();
   group.barrier();  // the others may still be reading
+}
+
+inline void shards(comm::Communicator& group) {
+  read_shards(group, comm::Shards::Way::kNearest);
+}
+inline void shards_by_letters(comm::Communicator& group) {
+  read_shards(group, comm::Shards::Way::kLetters);
 }
 
 /// Each rank finds what the others say that they have elsewhere: nothing before they do.
@@ -313,6 +320,7 @@ inline const std::vector<CommCase>& comm_cases() {
       {"large", large},
       {"barrier", barriers},
       {"shards", shards},
+      {"shards by letters", shards_by_letters},
       {"whereabouts", whereabouts},
   };
   return all;

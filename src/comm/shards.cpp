@@ -28,6 +28,9 @@ constexpr int kWhere = -2;
 /// Parts begin at whole doubles.
 constexpr std::size_t kGrain = sizeof(double);
 
+/// Larger buffers go back to the system.
+constexpr std::size_t kMostSpareBytes = std::size_t{2} << 20;
+
 /// The same for all ranks of one process, and for no others.
 std::uint64_t process_number() {
   static const std::uint64_t number = [] {
@@ -59,9 +62,11 @@ std::pair<std::size_t, std::size_t> Shards::part(std::size_t total, int ranks, i
   return {at(r), at(r + 1)};
 }
 
-Shards::Shards(Communicator& group) : group_(group.split(0, group.rank())) {}
+Shards::Shards(Communicator& group, Way way)
+    : group_(group.split(0, group.rank())), way_(way) {}
 
 Shards::~Shards() {
+  if (open_) open_->close();
   if (!thread_.joinable()) return;
   try {
     Writer writer;
@@ -82,8 +87,35 @@ int Shards::add(Bytes mine, std::size_t total) {
   return static_cast<int>(arrays_.size()) - 1;
 }
 
+void Shards::meet() {
+  if (way_ == Way::kNearest) open_.emplace();
+  const NearbyPlace mine = open_ ? open_->place() : NearbyPlace{};
+  std::vector<NearbyPlace> places(static_cast<std::size_t>(ranks()));
+  group_.all_gather(std::span<const NearbyPlace>(&mine, 1), std::span<NearbyPlace>(places));
+  if (std::any_of(places.begin(), places.end(), [&](const NearbyPlace& its) {
+        return its.host != 0 && its.host == mine.host && its.process != mine.process;
+      })) {
+    OpenMemory::permit_others();
+  }
+  // Once all have sent these, all have permitted it.
+  std::vector<std::uint64_t> addresses;
+  for (const Array& array : arrays_) {
+    addresses.push_back(reinterpret_cast<std::uint64_t>(array.mine.data()));
+  }
+  const std::size_t each = addresses.size();
+  std::vector<std::uint64_t> all(each * places.size());
+  group_.all_gather(std::span<const std::uint64_t>(addresses), std::span<std::uint64_t>(all));
+  for (std::size_t r = 0; r < places.size(); ++r) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(r * each);
+    neighbours_.push_back(
+        {NearbyMemory(places[r], mine), {begin, begin + static_cast<std::ptrdiff_t>(each)}});
+  }
+}
+
 void Shards::serve() {
-  if (ranks() > 1) thread_ = std::thread([this] { answer(); });
+  if (ranks() == 1) return;
+  meet();
+  thread_ = std::thread([this] { answer(); });
 }
 
 void Shards::answer() {
@@ -160,50 +192,98 @@ void Shards::count(std::size_t bytes, double seconds) const {
 
 int Shards::next_tag() const { return kAnswerTag + static_cast<int>(asked_++ % kAnswerTags); }
 
+Request Shards::ask(int array, int owner, std::size_t from, std::size_t count) const {
+  const int tag = next_tag();
+  Writer writer;
+  writer.put(Question{array, tag, from, count});
+  Request request = group_.expect(owner, tag, kAnswerWords);
+  group_.send(owner, kAskTag, kAskWords, writer.take());
+  return request;
+}
+
+bool Shards::read(int array, int owner, std::size_t from, std::span<std::byte> to) const {
+  if (owner == rank()) {
+    std::copy_n(arrays_[array].mine.data() + from, to.size(), to.data());
+    return true;
+  }
+  const Neighbour& it = neighbours_[owner];
+  return it.memory.read(it.arrays[array] + from, to);
+}
+
+Bytes Shards::buffer(std::size_t bytes) const {
+  Bytes buffer;
+  {
+    const std::lock_guard lock(spare_lock_);
+    if (!spare_.empty()) {
+      buffer = std::move(spare_.back());
+      spare_.pop_back();
+    }
+  }
+  buffer.resize(bytes);
+  return buffer;
+}
+
+void Shards::give_back(Bytes bytes) const {
+  if (bytes.capacity() > kMostSpareBytes) return;
+  const std::lock_guard lock(spare_lock_);
+  spare_.push_back(std::move(bytes));
+}
+
 ShardFetch Shards::fetch(int array, std::size_t first, std::size_t count) const {
   const Array& of = arrays_[array];
   const std::size_t last = first + count;
-  ShardFetch fetch(*this);
+  ShardFetch fetch(*this, array, count);
+  bool asked = false;
   for (int owner = 0; owner < ranks() && count > 0; ++owner) {
     const auto [begin, end] = part(of.total, ranks(), owner);
     const std::size_t from = std::max(first, begin);
     const std::size_t to = std::min(last, end);
     if (from >= to) continue;
-    if (owner == rank()) {
-      const std::byte* const here = of.mine.data() + (from - begin);
-      if (to - from == count) {
-        fetch.here_ = here;
-        return fetch;
-      }
-      fetch.bytes_.resize(count);
-      std::copy_n(here, to - from,
-                  fetch.bytes_.begin() + static_cast<std::ptrdiff_t>(from - first));
-      continue;
+    if (owner == rank() && to - from == count) {
+      fetch.here_ = of.mine.data() + (from - begin);
+      return fetch;
     }
-    const int tag = next_tag();
-    Writer writer;
-    writer.put(Question{array, tag, from - begin, to - from});
-    fetch.pieces_.push_back({group_.expect(owner, tag, kAnswerWords), from - first, to - from});
-    group_.send(owner, kAskTag, kAskWords, writer.take());
-    fetched_ += to - from;
+    if (owner != rank()) fetched_ += to - from;
+    ShardFetch::Piece piece{owner, from - begin, from - first, to - from, {}};
+    if (!nearby(owner)) {
+      piece.request = ask(array, owner, piece.from, piece.count);
+      asked = true;
+    }
+    fetch.pieces_.push_back(std::move(piece));
   }
-  fetch.counted_ = Counted(ledger_, MemoryClass::kTiles, count);
-  if (fetch.pieces_.size() + (fetch.bytes_.empty() ? 0 : 1) > 1) fetch.bytes_.resize(count);
+  if (asked) fetch.counted_ = Counted(ledger_, MemoryClass::kTiles, count);
   return fetch;
+}
+
+ShardFetch::~ShardFetch() {
+  if (spare_) shards_->give_back(std::move(bytes_));
 }
 
 const std::byte* ShardFetch::wait() {
   if (here_ != nullptr || pieces_.empty()) return here_;
   const auto begin = std::chrono::steady_clock::now();
-  for (Piece& piece : pieces_) {
-    Bytes bytes = piece.request.wait().bytes;
+  const auto letter_of = [](Piece& piece) {
+    Bytes bytes = piece.request->wait().bytes;
     if (bytes.size() != piece.count) {
       throw Error(ErrorKind::kInternal, "a rank sent other weights than were asked for");
     }
-    if (bytes_.empty()) {  // all in one piece
-      bytes_ = std::move(bytes);
-    } else {
-      std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(piece.at));
+    return bytes;
+  };
+  if (pieces_.size() == 1 && pieces_.front().request) {
+    bytes_ = letter_of(pieces_.front());
+  } else {
+    counted_ = Counted(shards_->ledger_, MemoryClass::kTiles, count_);
+    bytes_ = shards_->buffer(count_);
+    spare_ = true;
+    for (Piece& piece : pieces_) {
+      const std::span<std::byte> to = std::span(bytes_).subspan(piece.at, piece.count);
+      if (!piece.request) {
+        if (shards_->read(array_, piece.owner, piece.from, to)) continue;
+        // The owner has closed its memory, which it does at its end: the letter says why.
+        piece.request = shards_->ask(array_, piece.owner, piece.from, piece.count);
+      }
+      const Bytes bytes = letter_of(piece);
+      std::copy(bytes.begin(), bytes.end(), to.begin());
     }
   }
   pieces_.clear();

@@ -7,12 +7,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/memory_ledger.h"
 #include "comm/communicator.h"
+#include "comm/nearby.h"
 
 namespace coronet::comm {
 
@@ -40,6 +42,12 @@ struct Whereabouts {
 /// Bytes of an array on their way. Refers to the Shards.
 class ShardFetch {
  public:
+  ~ShardFetch();
+  ShardFetch(ShardFetch&&) = default;
+  ShardFetch& operator=(ShardFetch&&) = delete;
+  ShardFetch(const ShardFetch&) = delete;
+  ShardFetch& operator=(const ShardFetch&) = delete;
+
   /// Waits for them; they stay there as long as this and the Shards do. Throws as
   /// Channel::receive().
   const std::byte* wait();
@@ -47,31 +55,40 @@ class ShardFetch {
  private:
   friend class Shards;
   struct Piece {
-    Request request;
-    std::size_t at;  // in what was asked for
+    int owner;
+    std::size_t from;  // in the owner's part
+    std::size_t at;    // in what was asked for
     std::size_t count;
+    std::optional<Request> request;  // nothing, where it is read from the owner's memory
   };
-  explicit ShardFetch(const Shards& shards) : shards_(&shards) {}
+  ShardFetch(const Shards& shards, int array, std::size_t count)
+      : shards_(&shards), array_(array), count_(count) {}
 
   const Shards* shards_;
+  int array_;
+  std::size_t count_;
   const std::byte* here_ = nullptr;  // where the bytes are once they are there
   std::vector<Piece> pieces_;
   Bytes bytes_;
+  bool spare_ = false;  // the bytes are a buffer of the Shards'
   Counted counted_;
 };
 
-/// A one-sided store: whoever reads asks the owner by a letter, and a thread of the owner's
-/// answers, whatever else that rank is at. So ranks need not read the same things, nor at the same
-/// time.
+/// A one-sided store: whoever reads an array takes it from the owner's memory, where the system
+/// lets it (nearby.h), which ranks of one host do. Otherwise it asks the owner by a letter, and a
+/// thread of the owner's answers, whatever else that rank is at. So ranks need not read the same
+/// things, nor at the same time.
 class Shards {
  public:
+  enum class Way { kNearest, kLetters };
+
   /// The bytes [first, second) of an array of so many that a rank holds: parts are equal but for
   /// eight bytes.
   static std::pair<std::size_t, std::size_t> part(std::size_t total, int ranks, int rank);
 
   /// All ranks of the group make one together; its letters are not those of `group`, whose channel
   /// must outlive it.
-  explicit Shards(Communicator& group);
+  explicit Shards(Communicator& group, Way way = Way::kNearest);
   /// Answers no more: another rank that still reads waits until this one leaves.
   ~Shards();
   Shards(const Shards&) = delete;
@@ -85,7 +102,8 @@ class Shards {
   int add(Bytes mine, std::size_t total);
   void serve();
 
-  /// Bytes [first, first + count) of an array, asked for now; no copy where all of them are here.
+  /// Bytes [first, first + count) of an array, asked for now (or read on waiting, where that takes
+  /// nobody else's time); no copy where all of them are here.
   /// From any thread, after serve().
   [[nodiscard]] ShardFetch fetch(int array, std::size_t first, std::size_t count) const;
 
@@ -114,12 +132,30 @@ class Shards {
   };
   struct Question;
 
+  struct Neighbour {
+    NearbyMemory memory;
+    std::vector<std::uint64_t> arrays;  // their addresses there
+  };
+
+  void meet();
   void answer();
   void answer(const Question& question, int from);
   [[nodiscard]] int next_tag() const;
+  [[nodiscard]] bool nearby(int owner) const {
+    return owner == rank() || neighbours_.at(owner).memory.open();
+  }
+  [[nodiscard]] Request ask(int array, int owner, std::size_t from, std::size_t count) const;
+  [[nodiscard]] bool read(int array, int owner, std::size_t from, std::span<std::byte> to) const;
+  [[nodiscard]] Bytes buffer(std::size_t bytes) const;
+  void give_back(Bytes bytes) const;
 
   Communicator group_;
+  Way way_;
   std::vector<Array> arrays_;
+  std::optional<OpenMemory> open_;
+  std::vector<Neighbour> neighbours_;  // [ranks]
+  mutable std::mutex spare_lock_;
+  mutable std::vector<Bytes> spare_;  // buffers that no fetch has now
   mutable std::mutex publishing_;
   mutable std::shared_ptr<const Elsewhere> published_;
   MemoryLedger* ledger_ = nullptr;
