@@ -29,7 +29,7 @@ struct WeightRows {
 };
 
 /// Bytes of a tile; of one row, where that is more.
-inline constexpr std::size_t kTileBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kTileBytes = std::size_t{2} << 20;
 
 /// The rows [first, last) of a weight of `width` columns, ascending: in one tile where the weight
 /// is here. Two tiles are on their way or in use, no more. Refers to the weight.
@@ -109,7 +109,7 @@ void pick_rows(const Weight& weight, int width, std::span<const int> row, const 
 
 /// Pieces of at most kPieceBytes, in order, of a weight as a list of numbers: fn(pointer to float
 /// or double, count). For passes over a whole weight that no two tiles of need be there for.
-inline constexpr std::size_t kPieceBytes = 4 * kTileBytes;
+inline constexpr std::size_t kPieceBytes = std::size_t{4} << 20;
 template <class Fn>
 void for_each_piece(const Weight& weight, const Fn& fn) {
   const bool single = weight.single();
