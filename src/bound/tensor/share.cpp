@@ -306,22 +306,21 @@ Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zon
     first[zone.first] = 1;
     last[zone.last] = 1;
   }
-  const bool input_everywhere =
-      std::any_of(zones.begin(), zones.end(),
-                  [&](const Zone& zone) { return whole.nodes[zone.first].inputs[0] == 0; });
+  const bool input_everywhere = std::any_of(zones.begin(), zones.end(), [&](const Zone& zone) {
+    return whole.nodes[zone.first].inputs[0] == 0;
+  });
   for (std::size_t i = 0; i < whole.nodes.size(); ++i) {
     Node& node = whole.nodes[i];
     std::vector<int> inputs;
     for (int original : node.inputs) inputs.push_back(share.node[original]);
     if (last[i] != 0) {
-      share.node.push_back(
-          add_summed(std::get<Dense>(node.op), inputs[0], node.shape, node.name));
+      share.node.push_back(add_summed(std::get<Dense>(node.op), inputs[0], node.shape, node.name));
       continue;
     }
     const bool input = std::holds_alternative<Input>(node.op);
-    if (input ? input_everywhere
-              : neuron_by_neuron(node.op) &&
-                    std::all_of(inputs.begin(), inputs.end(), everywhere)) {
+    if (input
+            ? input_everywhere
+            : neuron_by_neuron(node.op) && std::all_of(inputs.begin(), inputs.end(), everywhere)) {
       share.node.push_back(add_share(node.op, inputs, Slice::everywhere(node.shape), node.name));
       continue;
     }

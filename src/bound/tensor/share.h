@@ -41,10 +41,10 @@ struct Share {
   [[nodiscard]] RowList share_of(const RowList& rows) const;
 };
 
-/// Takes the weights out of `whole`, node by node: what is no share of this rank is freed, and where
-/// a weight is elsewhere (WeightSource) its share is fetched, tile by tile. Of the last operator of
-/// a zone all rows pass by; of others, the share's only. A convolution with groups becomes one
-/// without, zeros written out.
+/// Takes the weights out of `whole`, node by node: what is no share of this rank is freed, and
+/// where a weight is elsewhere (WeightSource) its share is fetched, tile by tile. Of the last
+/// operator of a zone all rows pass by; of others, the share's only. A convolution with groups
+/// becomes one without, zeros written out.
 Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zones = {});
 
 /// The operators of a share in T, packed within the budget, for any number of networks.
