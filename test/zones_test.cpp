@@ -237,6 +237,8 @@ TEST(Zones, OneSumAPair) {
     const Share share = take_share(own, 3, group.rank(), find_zones(graph));
     const SharedOperators<double> ops(share, 0);
     const Network<double> net = ops.network(group);
+    // Of each sum: products of this rank's inputs, then the ranks', then the constant.
+    EXPECT_GE(net.affine(7)->terms(), net.size(6) + 3 + 1);
     // Back from the outputs (7) to what the second zone reads (4), and on to the input.
     const RowSet rows{2, nullptr, nullptr};
     std::vector<double> a(2 * 30, 0.5);
