@@ -127,7 +127,7 @@ TEST(Tensor, BlocksOfRows) {
       std::vector<float> u(50 * 20, 1.0F);
       net.affine(3)->pull(rows, a.data(), mine, 0, u.data(), mine, true);
       const int block = group.block_rows(40 * sizeof(float));
-      EXPECT_EQ(block, small ? 16 : (1 << 20) / 160);
+      EXPECT_EQ(block, small ? 32 : (1 << 20) / 160);
       // Row by row, the same.
       for (int r = 0; r < 50; ++r) {
         std::vector<float> one(20, 1.0F);

@@ -10,7 +10,7 @@ namespace coronet::bound {
 namespace {
 
 /// Fewer rows at a time would waste the products.
-constexpr std::size_t kLeastRows = 16;
+constexpr std::size_t kLeastRows = 32;
 
 /// The first rooms are the group's own.
 constexpr int kPacked = 0;

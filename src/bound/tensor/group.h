@@ -18,7 +18,7 @@ class TensorGroup {
  public:
   /// Rows are passed on in blocks of about so many bytes of whole nodes: that much is held beside
   /// the shares, a few times.
-  static constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kBlockBytes = std::size_t{1} << 18;
 
   explicit TensorGroup(comm::Communicator group, std::size_t block_bytes = kBlockBytes)
       : group_(std::move(group)), block_bytes_(block_bytes) {}
