@@ -30,10 +30,15 @@ std::string span_words(const List& list, const Fn& fn) {
 
 }  // namespace
 
+bound::TensorRun join_neurons(comm::Channel& channel, const Mesh& mesh, Graph& graph,
+                              const Options& options) {
+  return {channel, mesh, graph, kProgram, options, search::kPackBytes};
+}
+
 void serve_neurons(comm::Channel& channel, const Mesh& mesh, const std::string& path,
                    const Options& options) {
   HeldNetwork network(Model::read(path), &channel, options, mesh);
-  bound::TensorRun run(channel, mesh, network.graph(), kProgram, options, search::kPackBytes);
+  bound::TensorRun run = join_neurons(channel, mesh, network.graph(), options);
   while (run.more()) (void)run.bound(nullptr);
 }
 
@@ -48,7 +53,7 @@ bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph&
   if (query.method != bound::Method::kInterval) query.forms = forms.list;
   query.form_settings = form_settings(options, query.method);
   query.seconds = options.timeout > 0 ? options.timeout - elapsed_seconds() : HUGE_VAL;
-  bound::TensorRun run(channel, mesh, graph, kProgram, options, search::kPackBytes);
+  bound::TensorRun run = join_neurons(channel, mesh, graph, options);
   run.more(true);
   bound::FoundBounds found = run.bound(&query);
   run.more(false);
