@@ -6,7 +6,8 @@
 
 zones: over all instances of mnist_fc, what the bounds lose with every zone, beside exact sharing (0 zones): widths as
 multiples of its, the median instance and the worst.
-memory: peaks, what was counted, and what ranks told each other; bounds beside those of one rank. OPTIONS go to `coronet bounds`.
+memory: peaks, what was counted, and what ranks told each other; bounds beside those of one rank.
+OPTIONS go to `coronet bounds`.
 """
 
 import argparse
@@ -76,8 +77,8 @@ def zones_table(args):
     with open(folder / "expected.csv") as file:
         instances = list(csv.DictReader(file))
     print(f"mnist_fc, {' '.join([args.method, *args.options])}, {args.ranks} ranks\n")
-    print("| network | instances | zones | outputs' width | hidden layers' width | unstable ReLUs | refuted | sat, refuted | "
-          "told a rank | A at most |")
+    print("| network | instances | zones | outputs' width | hidden layers' width | unstable ReLUs | refuted | "
+          "sat, refuted | told a rank | A at most |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, most in (("256x2", 1), ("256x4", 2), ("256x6", 3)):
         chosen = [i for i in instances if name in i["onnx"]][:args.limit or None]
@@ -86,8 +87,8 @@ def zones_table(args):
             results = []
             for i in chosen:
                 files = [find(folder / i["onnx"]), find(folder / i["vnnlib"])]
-                results.append(bounds(args.coronet, files, ["--method", args.method, *args.options, *mesh(args.ranks, zones)],
-                                      args.ranks, "threads"))
+                options = ["--method", args.method, *args.options, *mesh(args.ranks, zones)]
+                results.append(bounds(args.coronet, files, options, args.ranks, "threads"))
             exact = exact or results
 
             def ratio(of):
@@ -123,13 +124,14 @@ def difference(result, one):
 
 def memory_table(args):
     print(f"{pathlib.Path(args.network).name} {' '.join(args.options)}, by {args.by}\n")
-    print("| ranks | zones | peak of a rank | less | weights | buffers | A at most | told a rank | collectives | in them | "
-          "time | off one rank's bounds | outputs' width |")
+    print("| ranks | zones | peak of a rank | less | weights | buffers | A at most | told a rank | collectives | "
+          "in them | time | off one rank's bounds | outputs' width |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     one = None
     for ranks in [int(n) for n in args.rank_list.split(",")]:
         for zones in [int(n) for n in args.zones.split(",")] if ranks > 1 else [0]:
-            result = bounds(args.coronet, [args.network, args.property], [*args.options, *mesh(ranks, zones)], ranks, args.by)
+            files = [args.network, args.property]
+            result = bounds(args.coronet, files, [*args.options, *mesh(ranks, zones)], ranks, args.by)
             one = one or result
             all_ranks = result.get("ranks", [])
             peak = max([r["peak_bytes"] for r in all_ranks] or [result["memory"]]) / MIB
@@ -147,9 +149,10 @@ def memory_table(args):
             else:
                 def counted(name):
                     return result["counted_memory"][name]["most"] / MIB
-                cells += [f"{counted('weights') + counted('packed weights'):.1f} MiB", "", f"{counted('A'):.1f} MiB", "", "", ""]
-            cells += [f"{result['seconds'] + result['row_seconds']:.1f} s", f"{difference(result, one):.1e}" if ranks > 1 else "",
-                      f"{width(result['nodes'][-1]):.6g}"]
+                weights = counted("weights") + counted("packed weights")
+                cells += [f"{weights:.1f} MiB", "", f"{counted('A'):.1f} MiB", "", "", ""]
+            cells += [f"{result['seconds'] + result['row_seconds']:.1f} s",
+                      f"{difference(result, one):.1e}" if ranks > 1 else "", f"{width(result['nodes'][-1]):.6g}"]
             print("| " + " | ".join(cells) + " |", flush=True)
 
 
