@@ -405,7 +405,7 @@ TEST(Zones, HoldOnMnist) {
     options.chunk_mib = 24;
     const FoundBounds found = bound_on_threads(tensor(2), graph, query, options);
     test::Draw draw(++count);
-    for (int s = 0; s < 8; ++s) {
+    for (int s = 0; s < 4; ++s) {
       std::vector<double> x(graph.inputs());
       for (int i = 0; i < graph.inputs(); ++i) {
         const double at = draw.real(0, 1);
