@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/resources.h"
+#include "cli/held_network.h"
 #include "io/onnx.h"
 #include "search/prepared.h"
 
@@ -29,10 +30,16 @@ std::string span_words(const List& list, const Fn& fn) {
 
 }  // namespace
 
+bound::TensorRun join_neurons(comm::Channel& channel, const Mesh& mesh, Graph& graph,
+                              const Options& options) {
+  return {channel, mesh, graph, kProgram, options, search::kPackBytes};
+}
+
 void serve_neurons(comm::Channel& channel, const Mesh& mesh, const std::string& path,
                    const Options& options) {
-  Graph graph = Model::read(path).lower();
-  (void)bound::bound_together(channel, mesh, graph, kProgram, options, search::kPackBytes, nullptr);
+  HeldNetwork network(Model::read(path), &channel, options, mesh);
+  bound::TensorRun run = join_neurons(channel, mesh, network.graph(), options);
+  while (run.more()) (void)run.bound(nullptr);
 }
 
 bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph& graph,
@@ -46,8 +53,10 @@ bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph&
   if (query.method != bound::Method::kInterval) query.forms = forms.list;
   query.form_settings = form_settings(options, query.method);
   query.seconds = options.timeout > 0 ? options.timeout - elapsed_seconds() : HUGE_VAL;
-  bound::FoundBounds found =
-      bound::bound_together(channel, mesh, graph, kProgram, options, search::kPackBytes, &query);
+  bound::TensorRun run = join_neurons(channel, mesh, graph, options);
+  run.more(true);
+  bound::FoundBounds found = run.bound(&query);
+  run.more(false);
   if (query.method == bound::Method::kInterval) found.forms = interval_forms(found.bounds, forms);
   return found;
 }
@@ -57,10 +66,11 @@ std::string share_words(const std::vector<bound::TensorReport>& shares,
   if (shares.empty()) return "";
   const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 0x1p20; };
   return fmt::format(
-      "each rank's share: weights {} MiB, buffers {} MiB; {} s of its threads' {} s to tell the "
-      "others and to wait for them\n",
+      "each rank's share: weights {} MiB, buffers {} MiB; {} MiB told the others; {} s of its "
+      "threads' {} s to tell them and to wait for them\n",
       span_words(shares, [&](std::size_t r) { return mib(shares[r].weight_bytes); }),
       span_words(shares, [&](std::size_t r) { return mib(shares[r].work_bytes); }),
+      span_words(shares, [&](std::size_t r) { return mib(shares[r].told_bytes); }),
       span_words(shares, [&](std::size_t r) { return shares[r].collective_seconds; }),
       span_words(ranks, [&](std::size_t r) { return ranks[r].seconds; }));
 }

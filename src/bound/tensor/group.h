@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "base/aligned.h"
@@ -17,7 +18,7 @@ class TensorGroup {
  public:
   /// Rows are passed on in blocks of about so many bytes of whole nodes: that much is held beside
   /// the shares, a few times.
-  static constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kBlockBytes = std::size_t{1} << 18;
 
   explicit TensorGroup(comm::Communicator group, std::size_t block_bytes = kBlockBytes)
       : group_(std::move(group)), block_bytes_(block_bytes) {}
@@ -26,10 +27,17 @@ class TensorGroup {
   [[nodiscard]] int size() const { return group_.size(); }
   /// Seconds spent in these calls, those in which a rank waited for another among them.
   [[nodiscard]] double seconds() const { return seconds_; }
+  /// Bytes of numbers that this rank told the others.
+  [[nodiscard]] std::uint64_t told_bytes() const { return told_bytes_; }
+  /// How often they formed a sum or gathered something.
+  [[nodiscard]] std::uint64_t collectives() const { return collectives_; }
   /// Of the rooms.
   [[nodiscard]] std::size_t bytes() const;
-  /// Rows of so many bytes that are passed on at once.
-  [[nodiscard]] int block_rows(std::size_t row_bytes) const;
+  /// So many at least go through a dense weight at once: fewer would waste what it takes to bring
+  /// the weight into the kernels' order.
+  static constexpr int kLeastRows = 32;
+  /// Rows of so many bytes that are passed on at once, `least` of them or more.
+  [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const;
 
   /// Everybody's values become their sums, formed rank by rank. T: float or double.
   template <class T>
@@ -55,10 +63,17 @@ class TensorGroup {
   using Rooms = std::vector<AlignedVector<T>>;
   template <class T>
   T* own_room(int number, std::size_t n);
+  /// A collective in which this rank tells so many bytes to all others together.
+  void count(std::size_t bytes) {
+    told_bytes_ += bytes;
+    ++collectives_;
+  }
 
   comm::Communicator group_;
   std::size_t block_bytes_;
   double seconds_ = 0;
+  std::uint64_t told_bytes_ = 0;
+  std::uint64_t collectives_ = 0;
   Rooms<float> rooms32_;
   Rooms<double> rooms64_;
 };

@@ -1,6 +1,7 @@
 #include "bound/tensor/run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <limits>
 #include <utility>
@@ -33,9 +34,8 @@ Options get_options(comm::Reader& reader) {
   return options;
 }
 
-comm::Bytes packed(const Options& options, const TensorQuery& query) {
+comm::Bytes packed(const TensorQuery& query) {
   comm::Writer writer;
-  put_options(writer, options);
   writer.put(query.lower);
   writer.put(query.upper);
   writer.put(query.method);
@@ -43,14 +43,12 @@ comm::Bytes packed(const Options& options, const TensorQuery& query) {
   put_list(writer, query.forms);
   writer.put(query.form_settings);
   writer.put(query.seconds);
+  writer.put(query.all_neurons);
   return writer.take();
 }
 
-TensorQuery unpack(const comm::Bytes& bytes, Options& options) {
+TensorQuery unpack(const comm::Bytes& bytes) {
   comm::Reader reader(bytes);
-  const int threads = options.threads;
-  options = get_options(reader);
-  options.threads = threads;
   TensorQuery query;
   reader.get(query.lower);
   reader.get(query.upper);
@@ -59,6 +57,7 @@ TensorQuery unpack(const comm::Bytes& bytes, Options& options) {
   query.forms = get_list(reader);
   reader.get(query.form_settings);
   reader.get(query.seconds);
+  reader.get(query.all_neurons);
   return query;
 }
 
@@ -73,6 +72,7 @@ std::vector<double> share_of(const Slice& slice, const std::vector<double>& whol
 
 std::vector<double> whole_of(TensorGroup& group, const Slice& slice,
                              const std::vector<double>& mine) {
+  if (slice.everywhere()) return mine;
   std::vector<double> padded(slice.padded().size());
   group.gather(slice.pixels(), slice.each(), mine.data(), padded.data());
   std::vector<double> whole(slice.whole().size());
@@ -89,46 +89,96 @@ int lanes_of(comm::Communicator& ranks, const Workers& workers) {
   return static_cast<int>(least);
 }
 
+/// Rank 0's, with this rank's threads and its part of a chunk of rows.
+Options shared_options(comm::Communicator& ranks, const Mesh& mesh, const Options& mine) {
+  comm::Writer writer;
+  put_options(writer, mine);
+  const comm::Bytes bytes = ranks.broadcast(writer.take(), 0);
+  comm::Reader reader(bytes);
+  Options options = get_options(reader);
+  options.threads = mine.threads;
+  options.chunk_mib /= mesh.tensor;
+  return options;
+}
+
+std::uint64_t memory_limit(const Options& options) {
+  return options.memory_gib > 0 ? static_cast<std::uint64_t>(options.memory_gib * 0x1p30)
+                                : std::numeric_limits<std::uint64_t>::max();
+}
+
 }  // namespace
 
-FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& graph,
-                           const std::string& program, Options options, std::size_t pack_bytes,
-                           const TensorQuery* query) {
-  comm::Communicator ranks(channel);
-  Workers workers(options.threads);
-  const std::vector<RankIdentity> all = meet(ranks, graph, program, workers.size());
-  const TensorQuery asked = unpack(
-      ranks.broadcast(query == nullptr ? comm::Bytes() : packed(options, *query), 0), options);
-  const Deadline deadline(elapsed_seconds() + asked.seconds);
-  // A chunk of rows is shared as well.
-  options.chunk_mib /= mesh.tensor;
-
-  comm::Communicator tensor = ranks.split(ranks.rank() / mesh.tensor, ranks.rank());
-  comm::Communicator rows = ranks.split(ranks.rank() % mesh.tensor, ranks.rank());
-  const Share share = take_share(graph, tensor.size(), tensor.rank());
-  const SharedOperators<float> ops32(share, pack_bytes / tensor.size());
-  const SharedOperators<double> ops64(share, pack_bytes / tensor.size());
-  MemoryLedger ledger;
-  const Counted weights(&ledger, MemoryClass::kWeights, share.weight_bytes());
-  const Counted copies(&ledger, MemoryClass::kPackedWeights, ops32.bytes() + ops64.bytes());
-  Tracer silent;
-  std::deque<TensorLane> lanes;
-  for (int lane = lanes_of(ranks, workers); lane > 0; --lane) {
-    lanes.emplace_back(tensor.split(0, tensor.rank()), ops32, ops64, options, workers, deadline,
-                       silent);
-    lanes.back().context.count_in(&ledger);
+struct TensorRun::State {
+  State(comm::Channel& channel, const Mesh& mesh, Graph& whole, const std::string& program,
+        const Options& mine, std::size_t pack_bytes)
+      : graph(whole),
+        ranks(channel),
+        workers(mine.threads),
+        all(meet(ranks, graph, program, workers.size())),
+        options(shared_options(ranks, mesh, mine)),
+        tensor(ranks.split(ranks.rank() / mesh.tensor, ranks.rank())),
+        rows(ranks.split(ranks.rank() % mesh.tensor, ranks.rank())),
+        share(take_share(graph, tensor.size(), tensor.rank(), first_zones(graph, options.zones))),
+        ops32(share, pack_bytes / tensor.size()),
+        ops64(share, pack_bytes / tensor.size()),
+        weights(&ledger, MemoryClass::kWeights, share.weight_bytes()),
+        copies(&ledger, MemoryClass::kPackedWeights, ops32.bytes() + ops64.bytes()),
+        bounder(share, lanes, tensor, rows, memory_limit(options)) {
+    for (int lane = lanes_of(ranks, workers); lane > 0; --lane) {
+      lanes.emplace_back(tensor.split(0, tensor.rank()), ops32, ops64, options, workers, deadline,
+                         silent);
+      lanes.back().context.count_in(&ledger);
+    }
+    lanes.front().context.ranks = &bounder;
   }
-  TensorRows bounder(share, lanes, tensor, rows,
-                     options.memory_gib > 0
-                         ? static_cast<std::uint64_t>(options.memory_gib * 0x1p30)
-                         : std::numeric_limits<std::uint64_t>::max());
-  Context& context = lanes.front().context;
-  context.ranks = &bounder;
 
+  Graph& graph;  // without its weights, once the share is taken
+  comm::Communicator ranks;
+  Workers workers;
+  const std::vector<RankIdentity> all;
+  const Options options;
+  comm::Communicator tensor;
+  comm::Communicator rows;
+  const Share share;
+  const SharedOperators<float> ops32;
+  const SharedOperators<double> ops64;
+  MemoryLedger ledger;
+  const Counted weights;
+  const Counted copies;
+  Tracer silent;
+  Deadline deadline{HUGE_VAL};  // of the query
+  std::deque<TensorLane> lanes;
+  TensorRows bounder;
+
+  FoundBounds bound(const TensorQuery& asked);
+  void report(FoundBounds& found);
+};
+
+TensorRun::TensorRun(comm::Channel& channel, const Mesh& mesh, Graph& graph,
+                     const std::string& program, Options options, std::size_t pack_bytes)
+    : state_(std::make_unique<State>(channel, mesh, graph, program, options, pack_bytes)) {}
+
+TensorRun::~TensorRun() = default;
+
+bool TensorRun::more(bool mine) {
+  char word = mine ? 1 : 0;
+  state_->ranks.broadcast(std::span<char>(&word, 1), 0);
+  return word != 0;
+}
+
+FoundBounds TensorRun::bound(const TensorQuery* query) {
+  return state_->bound(
+      unpack(state_->ranks.broadcast(query == nullptr ? comm::Bytes() : packed(*query), 0)));
+}
+
+FoundBounds TensorRun::State::bound(const TensorQuery& asked) {
+  deadline = Deadline(elapsed_seconds() + asked.seconds);
+  Context& context = lanes.front().context;
   RootSettings settings;
   settings.method = asked.method;
   settings.iterations = asked.iterations;
-  settings.all_neurons = true;
+  settings.all_neurons = asked.all_neurons;
+  settings.by_intervals = share.by_intervals;
   FoundBounds found;
   const double begin = elapsed_seconds();
   const Root root = bound_root(context, share_of(share.slice[0], asked.lower),
@@ -152,7 +202,11 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     found.bounds.lo[v] = whole_of(group, share.slice[u], root.bounds.lo[u]);
     found.bounds.hi[v] = whole_of(group, share.slice[u], root.bounds.hi[u]);
   }
+  report(found);
+  return found;
+}
 
+void TensorRun::State::report(FoundBounds& found) {
   struct Reports {
     std::int64_t rows;
     double seconds;
@@ -171,6 +225,8 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     for (const auto& space : lane.context.space32) mine.share.work_bytes += space.bytes();
     for (const auto& space : lane.context.space64) mine.share.work_bytes += space.bytes();
     mine.share.work_bytes += lane.group.bytes();
+    mine.share.told_bytes += lane.group.told_bytes();
+    mine.share.collectives += lane.group.collectives();
     mine.share.collective_seconds += lane.group.seconds();
   }
   std::vector<Reports> reports(ranks.size());
@@ -185,7 +241,6 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     report.memory = reports[r].memory;
     found.shares.push_back(reports[r].share);
   }
-  return found;
 }
 
 }  // namespace coronet::bound
