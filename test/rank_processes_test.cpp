@@ -16,6 +16,8 @@
 #include "base/error.h"
 #include "comm/launch.h"
 #include "comm/socket.h"
+#include "io/file.h"
+#include "onnx_builder.h"
 #include "processes.h"
 
 namespace coronet {
@@ -208,9 +210,75 @@ TEST_F(RankProcesses, SharedNeurons) {
   }
 }
 
+/// Each rank reads its share of the file, and never has more than that in memory.
+TEST_F(RankProcesses, ARankReadsItsShareOfTheNetwork) {
+  constexpr int kWidth = 2560;  // too many weights for packed copies of them
+  constexpr double kWeights = 2.0 * kWidth * kWidth * sizeof(float);
+  test::OnnxBuilder b;
+  b.input("x", {1, 4});
+  const auto weight = [&](const std::string& name, int out, int in) {
+    onnx::TensorProto& t = *b.graph().add_initializer();
+    t.set_name(name);
+    t.set_data_type(onnx::TensorProto::FLOAT);
+    t.add_dims(out);
+    t.add_dims(in);
+    std::vector<float> numbers(static_cast<std::size_t>(out) * in);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      numbers[i] = static_cast<float>(static_cast<int>(i * 40503U % 2001U) - 1000) * 1e-5F;
+    }
+    t.set_raw_data(numbers.data(), numbers.size() * sizeof(float));
+  };
+  weight("first", kWidth, 4);
+  weight("one", kWidth, kWidth);
+  weight("two", kWidth, kWidth);
+  weight("last", 1, kWidth);
+  std::string value = "x";
+  for (const char* name : {"first", "one", "two", "last"}) {
+    const std::string made = std::string("of_") + name;
+    b.node("Gemm", {value, name}, {made}, {{"transB", std::int64_t{1}}});
+    value = made + "+";
+    if (std::string(name) != "last") b.node("Relu", {made}, {value});
+  }
+  b.output("of_last");
+  write_file(file("net.onnx"), b.bytes());
+  std::string query = "(declare-const Y_0 Real)\n(assert (<= Y_0 -1e6))\n";
+  for (int i = 0; i < 4; ++i) {
+    const std::string x = "X_" + std::to_string(i);
+    query = "(declare-const " + x + " Real)\n" + query + "(assert (<= " + x +
+            " 1))\n(assert (>= " + x + " 0.5))\n";
+  }
+  write_file(file("p.vnnlib"), query);
+  const auto most = [&](int ranks, const Words& more) {
+    Words words{"bounds", file("net.onnx"), file("p.vnnlib"), "--method", "interval", "--threads",
+                "1",      "--json",         file("out")};
+    words.insert(words.end(), more.begin(), more.end());
+    for (const Process& process : start_tcp(ranks, words)) {
+      const Outcome outcome = finish(process);
+      EXPECT_EQ(outcome.code, 0) << outcome.err;
+    }
+    const auto result = nlohmann::json::parse(slurp(file("out")));
+    double peak = result["memory"];
+    if (ranks > 1) {
+      for (const auto& rank : result["ranks"]) {
+        peak = std::max(peak, rank["peak_bytes"].get<double>());
+        EXPECT_LE(rank["weight_bytes"].get<double>(), kWeights / ranks + 0x1p20);
+      }
+    }
+    return peak;
+  };
+  // Beside its weights a rank has the process, and megabytes of the file that pass by.
+  const double process = most(1, {}) - kWeights;
+  EXPECT_LT(process, 0x1p25);
+  EXPECT_LT(most(3, {"--mesh", "tensor=3"}), process + kWeights / 3 + 0x1p23);
+  EXPECT_LT(most(3, {"--mesh", "tensor=3", "--zones", "2"}), process + kWeights / 3 + 0x1p23);
+}
+
 TEST_F(RankProcesses, MeshesThatAreRefused) {
   for (const auto& [command, more] :
        {std::pair{"verify", Words{"--mesh", "tensor=2"}},
+        std::pair{"verify", Words{"--zones", "1"}},
+        std::pair{"bounds", Words{"--zones", "1", "--mesh", "rows=2"}},
+        std::pair{"bounds", Words{"--zones", "9", "--mesh", "tensor=2"}},
         std::pair{"bounds", Words{"--mesh", "tensor=2", "--ranks", "3"}},
         std::pair{"bounds", Words{"--mesh", "domains=2"}},
         std::pair{"bounds", Words{"--mesh", "columns=2"}}}) {
@@ -218,7 +286,7 @@ TEST_F(RankProcesses, MeshesThatAreRefused) {
     words.insert(words.end(), more.begin(), more.end());
     const Outcome outcome = run(words);
     EXPECT_EQ(outcome.code, 2) << outcome.err;
-    EXPECT_NE(outcome.err.find("--mesh " + more[1]), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find(more[0] + " " + more[1]), std::string::npos) << outcome.err;
   }
 }
 

@@ -6,13 +6,21 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "bound/tensor/run.h"
+#include "bound/tensor/zones.h"
 #include "comm/channel.h"
+#include "comm/socket.h"
+#include "comm/tcp.h"
+#include "comm/threads.h"
 #include "graphs.h"
 #include "rank_cases.h"
+#include "spec/mesh.h"
 
 namespace coronet::test {
 
@@ -92,14 +100,19 @@ inline bound::FoundBounds bound_as_rank(comm::Channel& channel, const Mesh& mesh
                         channel.rank() == 0 ? &query : nullptr);
 }
 
-/// One rank's word on the same.
-inline bound::FoundBounds bound_by_one(const Graph& graph, const bound::TensorQuery& query) {
+/// One rank's word on the same, with intervals inside the zones.
+inline bound::FoundBounds bound_by_one(const Graph& graph, const bound::TensorQuery& query,
+                                       const std::vector<bound::Zone>& zones = {},
+                                       const std::string& slope = "adaptive") {
   Engine engine(graph);
   engine.options = tensor_options();
+  engine.options.slope = slope;
   bound::RootSettings settings;
   settings.method = query.method;
   settings.iterations = query.iterations;
   settings.all_neurons = true;
+  settings.by_intervals.assign(graph.nodes.size(), 0);
+  for (const bound::Zone& zone : zones) settings.by_intervals[zone.first] = 1;
   const bound::Root root = bound_root(engine.context, query.lower, query.upper, settings);
   bound::FoundBounds found;
   found.bounds = root.bounds;
@@ -140,6 +153,76 @@ inline void expect_same_bits(const bound::FoundBounds& a, const bound::FoundBoun
   EXPECT_EQ(a.bounds.lo, b.bounds.lo);
   EXPECT_EQ(a.bounds.hi, b.bounds.hi);
   EXPECT_EQ(a.forms, b.forms);
+}
+
+inline Mesh tensor(int ranks, int rows = 1) {
+  Mesh mesh;
+  mesh.tensor = ranks;
+  mesh.rows = rows;
+  return mesh;
+}
+
+/// What the last rank found, all having found the same.
+inline bound::FoundBounds bound_on(std::vector<std::unique_ptr<comm::Channel>> channels,
+                                   const Mesh& mesh, const Graph& graph,
+                                   const bound::TensorQuery& query,
+                                   const Options& options = tensor_options()) {
+  std::vector<bound::FoundBounds> found(channels.size());
+  comm::run_threads(std::move(channels), [&](comm::Channel& channel) {
+    found[channel.rank()] = bound_as_rank(channel, mesh, graph, query, options);
+  });
+  for (const bound::FoundBounds& f : found) expect_same_bits(f, found.front());
+  return found.back();
+}
+
+inline bound::FoundBounds bound_on_threads(const Mesh& mesh, const Graph& graph,
+                                           const bound::TensorQuery& query,
+                                           const Options& options = tensor_options()) {
+  return bound_on(comm::thread_channels(mesh.ranks()), mesh, graph, query, options);
+}
+
+inline std::vector<std::unique_ptr<comm::Channel>> tcp_channels(int ranks) {
+  std::vector<std::unique_ptr<comm::Channel>> channels(ranks);
+  const std::uint16_t port = comm::Socket::listen(0).port();
+  std::vector<std::thread> threads;
+  for (int r = 0; r < ranks; ++r) {
+    threads.emplace_back([&, r] {
+      channels[r] = comm::join_tcp({.rank = r, .size = ranks, .host = "localhost", .port = port});
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  return channels;
+}
+
+/// No value of a point inside lies beyond a bound.
+inline void expect_sound(const bound::FoundBounds& found, const Graph& graph,
+                         const bound::TensorQuery& query) {
+  const Reference reference(graph);
+  TestBox box;
+  box.lower = query.lower;
+  box.upper = query.upper;
+  Draw draw(3);
+  for (int s = 0; s < 30; ++s) {
+    const std::vector<double> x = box.point(draw);
+    const auto values = reference.values(x);
+    for (std::size_t v = 0; v < values.size(); ++v) {
+      for (std::size_t i = 0; i < values[v].size(); ++i) {
+        ASSERT_LE(found.bounds.lo[v][i], values[v][i]) << "node " << v << ", " << i;
+        ASSERT_GE(found.bounds.hi[v][i], values[v][i]) << "node " << v << ", " << i;
+      }
+    }
+    const auto& y = values.back();
+    for (std::size_t r = 0; r < found.forms.size(); ++r) {
+      long double form = query.forms.constant[r];
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        form += query.forms.dense[r * y.size() + i] * y[i];
+      }
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        form += static_cast<long double>(query.forms.input[r * x.size() + i]) * x[i];
+      }
+      ASSERT_LE(found.forms[r], form) << "form " << r;
+    }
+  }
 }
 
 }  // namespace coronet::test

@@ -2,11 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <mutex>
-#include <thread>
 
 #include "bound/tensor/share.h"
-#include "comm/socket.h"
-#include "comm/tcp.h"
 #include "comm/threads.h"
 #include "spec/mesh.h"
 #include "tensor_cases.h"
@@ -14,29 +11,11 @@
 namespace coronet::bound {
 namespace {
 
-Mesh tensor(int ranks, int rows = 1) {
-  Mesh mesh;
-  mesh.tensor = ranks;
-  mesh.rows = rows;
-  return mesh;
-}
-
-/// What the last rank found, all having found the same.
-FoundBounds bound_on(std::vector<std::unique_ptr<comm::Channel>> channels, const Mesh& mesh,
-                     const Graph& graph, const TensorQuery& query,
-                     const Options& options = test::tensor_options()) {
-  std::vector<FoundBounds> found(channels.size());
-  comm::run_threads(std::move(channels), [&](comm::Channel& channel) {
-    found[channel.rank()] = test::bound_as_rank(channel, mesh, graph, query, options);
-  });
-  for (const FoundBounds& f : found) test::expect_same_bits(f, found.front());
-  return found.back();
-}
-
-FoundBounds bound_on_threads(const Mesh& mesh, const Graph& graph, const TensorQuery& query,
-                             const Options& options = test::tensor_options()) {
-  return bound_on(comm::thread_channels(mesh.ranks()), mesh, graph, query, options);
-}
+using test::bound_on;
+using test::bound_on_threads;
+using test::expect_sound;
+using test::tcp_channels;
+using test::tensor;
 
 constexpr Method kMethods[] = {Method::kInterval, Method::kCrown, Method::kAlpha};
 
@@ -88,36 +67,6 @@ TEST(Tensor, EveryOperator) {
   }
 }
 
-/// No value of a point inside lies beyond a bound.
-void expect_sound(const FoundBounds& found, const Graph& graph, const TensorQuery& query) {
-  const test::Reference reference(graph);
-  test::TestBox box;
-  box.lower = query.lower;
-  box.upper = query.upper;
-  test::Draw draw(3);
-  for (int s = 0; s < 30; ++s) {
-    const std::vector<double> x = box.point(draw);
-    const auto values = reference.values(x);
-    for (std::size_t v = 0; v < values.size(); ++v) {
-      for (std::size_t i = 0; i < values[v].size(); ++i) {
-        ASSERT_LE(found.bounds.lo[v][i], values[v][i]) << "node " << v << ", " << i;
-        ASSERT_GE(found.bounds.hi[v][i], values[v][i]) << "node " << v << ", " << i;
-      }
-    }
-    const auto& y = values.back();
-    for (std::size_t r = 0; r < found.forms.size(); ++r) {
-      long double form = query.forms.constant[r];
-      for (std::size_t i = 0; i < y.size(); ++i) {
-        form += query.forms.dense[r * y.size() + i] * y[i];
-      }
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        form += static_cast<long double>(query.forms.input[r * x.size() + i]) * x[i];
-      }
-      ASSERT_LE(found.forms[r], form) << "form " << r;
-    }
-  }
-}
-
 TEST(Tensor, BoundsHold) {
   for (const test::Named& n : test::tensor_graphs(2)) {
     for (const double radius : {0.4, 1e-9}) {
@@ -137,19 +86,6 @@ TEST(Tensor, ImagesSeenOtherwiseAreBoundedByOneRank) {
     const TensorQuery query = test::tensor_query(graph, method, 0.4);
     expect_sound(test::bound_by_one(graph, query), graph, query);
   }
-}
-
-std::vector<std::unique_ptr<comm::Channel>> tcp_channels(int ranks) {
-  std::vector<std::unique_ptr<comm::Channel>> channels(ranks);
-  const std::uint16_t port = comm::Socket::listen(0).port();
-  std::vector<std::thread> threads;
-  for (int r = 0; r < ranks; ++r) {
-    threads.emplace_back([&, r] {
-      channels[r] = comm::join_tcp({.rank = r, .size = ranks, .host = "localhost", .port = port});
-    });
-  }
-  for (std::thread& t : threads) t.join();
-  return channels;
 }
 
 /// In every run, over every transport, however many groups and threads share the rows.

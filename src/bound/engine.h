@@ -105,7 +105,7 @@ class Pass {
   Workspace<T, D>& space_;
   const D& device_;
   std::vector<int> kept_;  // [nodes] buffer, or -1
-  Array<double> bias_, error_;
+  Array<double> bias_, error_, uncounted_;
   Array<T> bound_;
 };
 

@@ -1,10 +1,13 @@
 #include "bound/network.h"
 
+#include <utility>
+
 namespace coronet::bound {
 
 template <class T>
-Network<T>::Network(const Graph& graph, const Make& make, TensorGroup* group)
-    : graph_(&graph), group_(group) {
+Network<T>::Network(const Graph& graph, const Make& make, TensorGroup* group,
+                    std::vector<char> counts)
+    : graph_(&graph), group_(group), counts_(std::move(counts)) {
   for (int v = 0; v < static_cast<int>(graph.nodes.size()); ++v) {
     affine_.push_back(make(v));
     elementwise_.push_back(bound::elementwise(graph.nodes[v].op) ? 1 : 0);

@@ -21,11 +21,15 @@ class Network {
   /// On a device of its own: make(v) is node v's operator there, nullptr where it is not affine.
   using Make = std::function<std::unique_ptr<Affine<T>>(int node)>;
   /// group: the ranks that hold the graph together, where the nodes have a share of its neurons
-  /// only (tensor/share.h); it must outlive this.
-  Network(const Graph& graph, const Make& make, TensorGroup* group = nullptr);
+  /// only (tensor/share.h); it must outlive this. counts: [nodes], or empty for all (counts()).
+  Network(const Graph& graph, const Make& make, TensorGroup* group = nullptr,
+          std::vector<char> counts = {});
   [[nodiscard]] const Graph& graph() const { return *graph_; }
   /// null: this rank has all neurons
   [[nodiscard]] TensorGroup* group() const { return group_; }
+  /// Is what the node adds to bounds and to their errors this rank's to count? Where all ranks of a
+  /// group have a node whole, one of them counts it.
+  [[nodiscard]] bool counts(int node) const { return counts_.empty() || counts_[node] != 0; }
   [[nodiscard]] int nodes() const { return static_cast<int>(graph_->nodes.size()); }
   /// nullptr for Input and elementwise nodes
   [[nodiscard]] const Affine<T>* affine(int node) const { return affine_[node].get(); }
@@ -41,6 +45,7 @@ class Network {
  private:
   const Graph* graph_;
   TensorGroup* group_ = nullptr;
+  std::vector<char> counts_;
   std::vector<std::unique_ptr<Affine<T>>> affine_;
   std::vector<char> elementwise_;
 };

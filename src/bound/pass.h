@@ -106,6 +106,7 @@ double Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, const Magnitudes<D>* 
   // it is off by is multiplied by w further on.
   double lost = 0;
   const auto charge = [&](int v, const auto& magnitudes, double terms) {
+    if (!net_.counts(v)) return;
     if constexpr (std::is_same_v<T, double>) {
       const double roundings = terms + 64 + 2 * order;
       const auto& w = magnitudes[v];
@@ -114,7 +115,9 @@ double Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, const Magnitudes<D>* 
       lost += underflow(roundings * (1 + plan_.extent[v].size() + w.sum));
     }
   };
-  start(rows, a, bias);
+  // The lines' intercepts at a node that another rank counts.
+  double* elsewhere = nullptr;
+  start(rows, a, net_.counts(plan_.start) ? bias : nullptr);
   for (int v : plan_.order) {
     if (a[v] < 0) continue;  // the start, where its selection went straight to its input
     if (v == 0) break;
@@ -124,9 +127,15 @@ double Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, const Magnitudes<D>* 
       const int u = net_.inputs(v)[0];
       const bool add = a[u] >= 0;
       if (!add) a[u] = acquire(rows.count, u);
+      if (!net_.counts(v) && elsewhere == nullptr) {
+        device_.reserve(uncounted_, count);
+        elsewhere = uncounted_.data();
+        device_.zero(elsewhere, count);
+      }
       device_.pull_lines(set, domains, relaxation_.lines[v].view(), rows.lower(v),
                          rows.splits.empty() ? nullptr : &rows.splits[v], space_.data(a[v]), out,
-                         space_.data(a[u]), plan_.extent[u], add, bias);
+                         space_.data(a[u]), plan_.extent[u], add,
+                         net_.counts(v) ? bias : elsewhere);
       if (keep) {
         kept_[v] = a[v];
       } else {
@@ -136,7 +145,7 @@ double Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, const Magnitudes<D>* 
     }
     const Affine<T>& op = *net_.affine(v);
     if (magnitude != nullptr) charge(v, magnitude->affine, op.terms());
-    op.bias(set, space_.data(a[v]), out, bias);
+    if (net_.counts(v)) op.bias(set, space_.data(a[v]), out, bias);
     const auto& inputs = net_.inputs(v);
     for (int k = 0; k < static_cast<int>(inputs.size()); ++k) {
       const int u = inputs[k];
@@ -161,8 +170,9 @@ double Pass<T, D>::pull(const Rows<T, D>& rows, bool keep, const Magnitudes<D>* 
     device_.charge_bias(rows.count, bias, gamma(order + 8), error_.data());
   }
   device_.reserve(bound_, count);
-  device_.concretize(set, domains, ain, in, relaxation_.lo.data(), relaxation_.hi.data(), bias,
-                     bound_.data());
+  const Extent none = Extent::all({1, 1, 0});
+  device_.concretize(set, domains, ain, net_.counts(0) ? in : none, relaxation_.lo.data(),
+                     relaxation_.hi.data(), bias, bound_.data());
   if (net_.group() != nullptr) lost = sum_over_ranks(rows.count, magnitude != nullptr, lost);
   if (keep) {
     kept_[0] = a[0];

@@ -136,7 +136,10 @@ Root bound_root(Context& context, const std::vector<double>& lo, const std::vect
   const Graph& graph = context.net64.graph();
   const int n = context.net64.nodes();
   const Slope slope = slope_of(context.options.slope);
-  const std::vector<char> by_rows = bounded_by_rows(context.net64, settings.all_neurons);
+  std::vector<char> by_rows = bounded_by_rows(context.net64, settings.all_neurons);
+  for (std::size_t v = 0; v < settings.by_intervals.size(); ++v) {
+    if (settings.by_intervals[v] != 0) by_rows[v] = 0;
+  }
   Root root = empty_root(context.net64, lo, hi);
 
   OptimiseSettings rows;

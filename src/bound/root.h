@@ -15,7 +15,8 @@ struct RootSettings {
   Method method = Method::kAlpha;
   int iterations = 100;      ///< of alpha, for each intermediate row
   bool all_neurons = false;  ///< bound stable neurons by rows too (what `coronet bounds` shows)
-  const Bounds* known = nullptr;  ///< bounds of the same box from before: intersected
+  const Bounds* known = nullptr;     ///< bounds of the same box from before: intersected
+  std::vector<char> by_intervals{};  ///< [nodes] or empty: those that no rows are to tighten
   int first = 0;  ///< nodes before it have had their rows: intervals and what is known are enough
   /// Called once node v's rows are bounded, before its lines are made: may tighten its bounds.
   std::function<void(Root&, int v)> refine = nullptr;

@@ -49,6 +49,7 @@ Examples:
   coronet bounds net.onnx property.vnnlib --method interval
   coronet bounds net.onnx property.vnnlib --method alpha --iterations 20 --npz bounds.npz
   mpirun -n 4 coronet bounds net.onnx property.vnnlib --mesh rows=2,tensor=2
+  coronet bounds net.onnx property.vnnlib --mesh tensor=2 --zones 2
 )";
 
 int choose_box(const Property& property, int wanted) {
@@ -110,7 +111,7 @@ bound::FoundBounds bound_by_rows(const HeldNetwork& network, const search::Graph
 int lead(const BoundsArguments& arguments, const QueryFiles& files, const Options& options,
          const Mesh& mesh, comm::Channel* channel) {
   WrittenNetwork written(files.networks.front().path);
-  HeldNetwork network(written.model(), channel, options);
+  HeldNetwork network(written.model(), channel, options, mesh);
   const Graph& graph = network.graph();
   const Property property = read_vnnlib(files.property, written.model().signature());
   const int b = choose_box(property, arguments.box);

@@ -83,6 +83,7 @@ std::string bounds_json(const BoundsReport& report, const Options& options,
   out["iterations"] = options.iterations;
   out["spec_iterations"] = options.spec_iterations;
   out["slope"] = options.slope;
+  if (options.zones > 0) out["zones"] = options.zones;
   out["box"] = report.box;
   out["seconds"] = report.found.seconds;
   out["row_seconds"] = report.found.form_seconds;
@@ -94,6 +95,8 @@ std::string bounds_json(const BoundsReport& report, const Options& options,
     const bound::TensorReport& share = report.found.shares[r];
     out["ranks"][r]["weight_bytes"] = share.weight_bytes;
     out["ranks"][r]["work_bytes"] = share.work_bytes;
+    out["ranks"][r]["told_bytes"] = share.told_bytes;
+    out["ranks"][r]["collectives"] = share.collectives;
     out["ranks"][r]["collective_seconds"] = share.collective_seconds;
   }
   auto rows = nlohmann::ordered_json::array();

@@ -71,8 +71,13 @@ void check_room(std::size_t all, int ranks, Place place, const Options& options)
 
 }  // namespace
 
-HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Options& options) {
+HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Options& options,
+                         const Mesh& mesh) {
   graph_ = model.lower(Model::Numbers::kInFile);
+  if (mesh.tensor > 1) {
+    check_room(weight_bytes(graph_), mesh.tensor, Place::kSharded, options);
+    return;
+  }
   const Place place = place_of(graph_, channel, options);
   if (place != Place::kReplicated) keep_no_large_buffers();
   check_room(weight_bytes(graph_), channel != nullptr ? channel->size() : 1, place, options);

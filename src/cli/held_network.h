@@ -11,16 +11,19 @@
 #include "graph/graph.h"
 #include "graph/sharded.h"
 #include "io/onnx.h"
+#include "spec/mesh.h"
 
 namespace coronet::cli {
 
 class HeldNetwork {
  public:
   /// All ranks together; the channel is null where there is one. With --mesh auto, the weights go
-  /// where rank 0's plan of bounds by rows says (plan/run_plan.h). Throws Error(kOutOfMemory),
-  /// saying what would help, where no plan fits, or the weights that this rank would hold are more
-  /// than its memory.
-  HeldNetwork(const Model& model, comm::Channel* channel, const Options& options);
+  /// where rank 0's plan of bounds by rows says (plan/run_plan.h). With ranks that share neurons
+  /// they stay in the file, for each rank to take its share (bound/tensor/). Throws
+  /// Error(kOutOfMemory), saying what would help, where no plan fits, or the weights that this rank
+  /// would hold are more than its memory.
+  HeldNetwork(const Model& model, comm::Channel* channel, const Options& options,
+              const Mesh& mesh = {});
   HeldNetwork(const HeldNetwork&) = delete;
   HeldNetwork& operator=(const HeldNetwork&) = delete;
 

@@ -89,12 +89,22 @@ comm::Launch launch_of(const Options& options) {
 }
 
 Mesh mesh_of(const Options& options, const comm::Launch& launch) {
+  const auto check_zones = [&](int tensor) {
+    if (options.zones > 0 && tensor < 2) {
+      throw Error(ErrorKind::kBadInput,
+                  fmt::format("--zones {}: zones are of ranks that share the neurons: give "
+                              "--mesh tensor=T with T from 2 up",
+                              options.zones));
+    }
+  };
   if (options.mesh.empty() || planned(options)) {
+    check_zones(1);
     Mesh mesh;
     mesh.rows = launch.ranks;
     return mesh;
   }
   const Mesh mesh = read_mesh(options.mesh);
+  check_zones(mesh.tensor);
   if (mesh.ranks() != launch.ranks) {
     throw Error(ErrorKind::kBadInput, fmt::format("--mesh {}: that is {} ranks, there are {}",
                                                   options.mesh, mesh.ranks(), launch.ranks));

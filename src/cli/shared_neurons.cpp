@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/resources.h"
+#include "cli/held_network.h"
 #include "io/onnx.h"
 #include "search/prepared.h"
 
@@ -31,8 +32,9 @@ std::string span_words(const List& list, const Fn& fn) {
 
 void serve_neurons(comm::Channel& channel, const Mesh& mesh, const std::string& path,
                    const Options& options) {
-  Graph graph = Model::read(path).lower();
-  (void)bound::bound_together(channel, mesh, graph, kProgram, options, search::kPackBytes, nullptr);
+  HeldNetwork network(Model::read(path), &channel, options, mesh);
+  (void)bound::bound_together(channel, mesh, network.graph(), kProgram, options, search::kPackBytes,
+                              nullptr);
 }
 
 bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph& graph,
@@ -57,10 +59,11 @@ std::string share_words(const std::vector<bound::TensorReport>& shares,
   if (shares.empty()) return "";
   const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 0x1p20; };
   return fmt::format(
-      "each rank's share: weights {} MiB, buffers {} MiB; {} s of its threads' {} s to tell the "
-      "others and to wait for them\n",
+      "each rank's share: weights {} MiB, buffers {} MiB; {} MiB told the others; {} s of its "
+      "threads' {} s to tell them and to wait for them\n",
       span_words(shares, [&](std::size_t r) { return mib(shares[r].weight_bytes); }),
       span_words(shares, [&](std::size_t r) { return mib(shares[r].work_bytes); }),
+      span_words(shares, [&](std::size_t r) { return mib(shares[r].told_bytes); }),
       span_words(shares, [&](std::size_t r) { return shares[r].collective_seconds; }),
       span_words(ranks, [&](std::size_t r) { return ranks[r].seconds; }));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace coronet::bound {
 /// `share` makes this rank's outputs of the whole inputs, filled up (Slice::padded): it has its
 /// part of the weights and no more. Pull adds up what the ranks' outputs give to each input
 /// and leaves each rank its own, push gathers the inputs first; both in blocks of rows, so that
-/// whole nodes are never held for all rows of a chunk.
+/// whole nodes are never held for all rows of a chunk. An input that every rank has whole
+/// (Slice::everywhere) is left whole by pull and need not be gathered.
 template <class T>
 class AffineShared final : public Affine<T> {
  public:
@@ -33,9 +35,9 @@ class AffineShared final : public Affine<T> {
             bool accumulate) const override {
     const Extent whole = whole_of(in, k);
     blocks(rows.count, whole.size(), [&](int first, int count) {
-      T* sums = group_.room<T>(0, static_cast<std::size_t>(count) * whole.size());
+      T* sums = products(count, k, whole, at(u, first, in), accumulate);
       share_->pull(part(rows, first, count), at(a, first, out), out, k, sums, whole, false);
-      scatter_sum(count, k, in, sums, at(u, first, in), accumulate);
+      add_up(count, k, in, sums, at(u, first, in), accumulate);
     });
   }
 
@@ -45,10 +47,10 @@ class AffineShared final : public Affine<T> {
     const Extent whole = whole_of(in, 0);
     bool can = true;
     blocks(count, whole.size(), [&](int first, int n) {
-      T* rows = group_.room<T>(0, static_cast<std::size_t>(n) * whole.size());
+      T* rows = products(n, 0, whole, at(u, first, in), false);
       can = can && share_->pull_selection(n, neuron + first, sign + first, rows,
                                           bias == nullptr ? nullptr : bias + first);
-      if (can) scatter_sum(n, 0, in, rows, at(u, first, in), false);
+      if (can) add_up(n, 0, in, rows, at(u, first, in), false);
     });
     return can;
   }
@@ -59,11 +61,18 @@ class AffineShared final : public Affine<T> {
     std::vector<Extent> whole;
     std::vector<const Extent*> extents;
     std::size_t width = 0;
-    for (int k = 0; k < inputs; ++k) width += whole.emplace_back(whole_of(*in[k], k)).size();
+    for (int k = 0; k < inputs; ++k) {
+      const int n = whole.emplace_back(whole_of(*in[k], k)).size();
+      if (!in_[k].everywhere()) width += n;
+    }
     for (const Extent& e : whole) extents.push_back(&e);
     std::vector<const T*> values(inputs);
     blocks(rows.count, width, [&](int first, int count) {
       for (int k = 0; k < inputs; ++k) {
+        if (in_[k].everywhere()) {
+          values[k] = at(x[k], first, *in[k]);
+          continue;
+        }
         const std::size_t n = static_cast<std::size_t>(count) * whole[k].size();
         T* to = group_.room<T>(k, n);
         group_.gather(places(count, k, *in[k]), in_[k].each(), at(x[k], first, *in[k]), to);
@@ -115,13 +124,28 @@ class AffineShared final : public Affine<T> {
     for (int first = 0; first < rows; first += most) fn(first, std::min(most, rows - first));
   }
 
-  void scatter_sum(int rows, int k, const Extent& in, const T* whole, T* u, bool accumulate) const {
-    group_.scatter_sum(places(rows, k, in), in_[k].each(), whole, u, accumulate);
+  /// Where this rank's products for input k go before they are added up.
+  T* products(int rows, int k, const Extent& whole, T* u, bool accumulate) const {
+    if (in_[k].everywhere() && !accumulate) return u;
+    return group_.room<T>(0, static_cast<std::size_t>(rows) * whole.size());
+  }
+  void add_up(int rows, int k, const Extent& in, T* products, T* u, bool accumulate) const {
+    if (!in_[k].everywhere()) {
+      group_.scatter_sum(places(rows, k, in), in_[k].each(), products, u, accumulate);
+      return;
+    }
+    const std::size_t n = static_cast<std::size_t>(rows) * in.size();
+    group_.sum(std::span<T>(products, n));
+    for (std::size_t i = 0; accumulate && i < n; ++i) u[i] += products[i];
   }
 
   [[nodiscard]] std::vector<const double*> columns(const double* const* u) const {
     std::vector<const double*> whole;
     for (int k = 0; k < static_cast<int>(in_.size()); ++k) {
+      if (in_[k].everywhere()) {
+        whole.push_back(u[k]);
+        continue;
+      }
       double* to = group_.room<double>(k, in_[k].padded().size());
       group_.gather(in_[k].pixels(), in_[k].each(), u[k], to);
       whole.push_back(to);

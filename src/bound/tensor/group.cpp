@@ -46,6 +46,11 @@ template <class T>
 void TensorGroup::sum(std::span<T> values) {
   const Timer timer(seconds_);
   group_.all_reduce(values, comm::Reduction::kSum);
+  // Of the others' parts my terms, to each of them; of mine the sum, to all.
+  const auto ranks = static_cast<std::size_t>(size());
+  const auto r = static_cast<std::size_t>(rank());
+  const std::size_t part = values.size() * (r + 1) / ranks - values.size() * r / ranks;
+  count((values.size() - part + (ranks - 1) * part) * sizeof(T));
 }
 
 bool TensorGroup::agree(bool mine) {
@@ -62,6 +67,7 @@ void TensorGroup::gather(std::size_t places, int each, const T* share, T* whole)
   const std::size_t mine = places * each;
   T* packed = own_room<T>(kPacked, ranks * mine);
   group_.all_gather(std::span<const T>(share, mine), std::span<T>(packed, ranks * mine));
+  count((ranks - 1) * mine * sizeof(T));
   for (std::size_t r = 0; r < ranks; ++r) {
     for (std::size_t p = 0; p < places; ++p) {
       const T* from = packed + r * mine + p * each;
@@ -87,6 +93,7 @@ void TensorGroup::scatter_sum(std::size_t places, int each, const T* whole, T* s
   const std::vector<std::size_t> counts(ranks, mine);
   group_.reduce_scatter(std::span<const T>(packed, ranks * mine), std::span<T>(sums, mine), counts,
                         comm::Reduction::kSum);
+  count((ranks - 1) * mine * sizeof(T));
   if (!accumulate) return;
   for (std::size_t i = 0; i < mine; ++i) share[i] += sums[i];
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "base/aligned.h"
@@ -26,6 +27,10 @@ class TensorGroup {
   [[nodiscard]] int size() const { return group_.size(); }
   /// Seconds spent in these calls, those in which a rank waited for another among them.
   [[nodiscard]] double seconds() const { return seconds_; }
+  /// Bytes of numbers that this rank told the others.
+  [[nodiscard]] std::uint64_t told_bytes() const { return told_bytes_; }
+  /// How often they formed a sum or gathered something.
+  [[nodiscard]] std::uint64_t collectives() const { return collectives_; }
   /// Of the rooms.
   [[nodiscard]] std::size_t bytes() const;
   /// Rows of so many bytes that are passed on at once.
@@ -55,10 +60,17 @@ class TensorGroup {
   using Rooms = std::vector<AlignedVector<T>>;
   template <class T>
   T* own_room(int number, std::size_t n);
+  /// A collective in which this rank tells so many bytes to all others together.
+  void count(std::size_t bytes) {
+    told_bytes_ += bytes;
+    ++collectives_;
+  }
 
   comm::Communicator group_;
   std::size_t block_bytes_;
   double seconds_ = 0;
+  std::uint64_t told_bytes_ = 0;
+  std::uint64_t collectives_ = 0;
   Rooms<float> rooms32_;
   Rooms<double> rooms64_;
 };

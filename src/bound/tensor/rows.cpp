@@ -46,8 +46,8 @@ RowBounds TensorRows::bound(const Root& root, const RowList& list, const Optimis
   if (settings.keep_alpha) {
     throw Error(ErrorKind::kInternal, "slopes of ranks that share the neurons are not kept");
   }
-  if (!list.dense.empty()) return together(root, list, settings, deadline);
   const Slice& slice = share_.slice[list.node];
+  if (!list.dense.empty() || slice.everywhere()) return together(root, list, settings, deadline);
   RowList wanted;
   wanted.node = list.node;
   std::vector<std::size_t> place;  // of each wanted row in the list

@@ -32,8 +32,9 @@ struct TensorLane {
 };
 
 /// Every rank calls bound() with the rows that it wants, at the same time: rows of its own neurons,
-/// or dense ones, which all have alike (Share::share_of). All of them are bounded together. The
-/// parts of the rows go by turns to the groups of a mesh with several, and to their lanes.
+/// or such as all have alike: dense ones (Share::share_of), and of a node that all have whole. All
+/// of them are bounded together. The parts of the rows go by turns to the groups of a mesh with
+/// several, and to their lanes.
 class TensorRows final : public RowBounder {
  public:
   /// rows: the ranks that have this share of the neurons, one of each group. Refers to all of them.

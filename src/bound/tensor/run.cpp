@@ -73,6 +73,7 @@ std::vector<double> share_of(const Slice& slice, const std::vector<double>& whol
 
 std::vector<double> whole_of(TensorGroup& group, const Slice& slice,
                              const std::vector<double>& mine) {
+  if (slice.everywhere()) return mine;
   std::vector<double> padded(slice.padded().size());
   group.gather(slice.pixels(), slice.each(), mine.data(), padded.data());
   std::vector<double> whole(slice.whole().size());
@@ -105,7 +106,8 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
 
   comm::Communicator tensor = ranks.split(ranks.rank() / mesh.tensor, ranks.rank());
   comm::Communicator rows = ranks.split(ranks.rank() % mesh.tensor, ranks.rank());
-  const Share share = take_share(graph, tensor.size(), tensor.rank());
+  const Share share =
+      take_share(graph, tensor.size(), tensor.rank(), first_zones(graph, options.zones));
   const SharedOperators<float> ops32(share, pack_bytes / tensor.size());
   const SharedOperators<double> ops64(share, pack_bytes / tensor.size());
   MemoryLedger ledger;
@@ -129,6 +131,7 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
   settings.method = asked.method;
   settings.iterations = asked.iterations;
   settings.all_neurons = true;
+  settings.by_intervals = share.by_intervals;
   FoundBounds found;
   const double begin = elapsed_seconds();
   const Root root = bound_root(context, share_of(share.slice[0], asked.lower),
@@ -171,6 +174,8 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     for (const auto& space : lane.context.space32) mine.share.work_bytes += space.bytes();
     for (const auto& space : lane.context.space64) mine.share.work_bytes += space.bytes();
     mine.share.work_bytes += lane.group.bytes();
+    mine.share.told_bytes += lane.group.told_bytes();
+    mine.share.collectives += lane.group.collectives();
     mine.share.collective_seconds += lane.group.seconds();
   }
   std::vector<Reports> reports(ranks.size());

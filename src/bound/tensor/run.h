@@ -29,6 +29,8 @@ struct TensorQuery {
 struct TensorReport {
   std::uint64_t weight_bytes = 0;  ///< of its neurons, as they are and packed
   std::uint64_t work_bytes = 0;    ///< the most of its threads' buffers: A-matrices in passing
+  std::uint64_t told_bytes = 0;    ///< that it told the others of its group
+  std::uint64_t collectives = 0;   ///< how often its threads met others
   double collective_seconds = 0;   ///< of its threads, spent telling each other and waiting
 };
 
@@ -45,10 +47,12 @@ struct FoundBounds {
 };
 
 /// As every rank, at the same time: meets the others, takes this one's share of the graph, whose
-/// weights are gone then, and bounds what rank 0 asks for, with its options; `query` is null on the
-/// others. Rank r is number r % mesh.tensor of its tensor group, and there are mesh.rows of them.
-/// The result is whole on every rank. `pack_bytes`: of packed weights of all ranks of a group.
-/// Throws as comm::Channel::receive does, and Error(kBadInput) where ranks differ.
+/// weights are gone then (those that are elsewhere it fetches, its share of them), and bounds what
+/// rank 0 asks for, with its options, zones among them; `query` is null on the others. Rank r is
+/// number r % mesh.tensor of its tensor group, and there are mesh.rows of them. The result is whole
+/// on every rank. `pack_bytes`: of packed weights of all ranks of a group. Throws as
+/// comm::Channel::receive does, and Error(kBadInput) where ranks differ or there are fewer zones
+/// than asked for.
 FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& graph,
                            const std::string& program, Options options, std::size_t pack_bytes,
                            const TensorQuery* query);

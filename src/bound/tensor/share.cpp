@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "bound/tensor/affine_shared.h"
+#include "ops/tiles.h"
 
 namespace coronet::bound {
 
@@ -19,7 +21,7 @@ bool neuron_by_neuron(const Operator& op) {
 /// `rows` rows of `columns` zeros, in the numbers of another weight.
 Weight zeros_like(const Weight& weight, std::size_t rows, std::size_t columns) {
   Weight to;
-  if (!weight.f.empty()) {
+  if (weight.single()) {
     to.f.assign(rows * columns, 0.0F);
   } else {
     to.d.assign(rows * columns, 0.0);
@@ -27,18 +29,13 @@ Weight zeros_like(const Weight& weight, std::size_t rows, std::size_t columns) {
   return to;
 }
 
-/// Numbers [first, first + count) of one weight to those of another from `at` on.
-void copy_numbers(const Weight& from, std::size_t first, std::size_t count, Weight& to,
-                  std::size_t at) {
-  const auto copy = [&](const auto& source, auto& sink) {
-    const auto begin = source.begin() + static_cast<std::ptrdiff_t>(first);
-    std::copy(begin, begin + static_cast<std::ptrdiff_t>(count),
-              sink.begin() + static_cast<std::ptrdiff_t>(at));
-  };
-  if (!from.f.empty()) {
-    copy(from.f, to.f);
+/// Numbers of a weight to those of another like it, from `at` on.
+template <class T>
+void put(const T* numbers, std::size_t count, Weight& to, std::size_t at) {
+  if constexpr (std::is_same_v<T, float>) {
+    std::copy_n(numbers, count, to.f.data() + at);
   } else {
-    copy(from.d, to.d);
+    std::copy_n(numbers, count, to.d.data() + at);
   }
 }
 
@@ -54,16 +51,14 @@ class Sharer {
     to.out = out_.mine().size();
     to.weight = zeros_like(op.weight, to.out, to.in);
     const auto columns = static_cast<std::size_t>(in.whole().channels);
-    for (int i = 0; i < to.out; ++i) {
-      const int j = out_.whole_of(i);
-      if (j < 0) continue;
+    const Rows mine = rows(to.out);
+    pick_rows(op.weight, op.in, mine.whole, [&](int r, const auto* row) {
+      const std::size_t first = static_cast<std::size_t>(mine.own[r]) * to.in;
       for (int p = 0; p < in.pixels(); ++p) {
-        copy_numbers(op.weight, static_cast<std::size_t>(j) * op.in + p * columns, columns,
-                     to.weight,
-                     static_cast<std::size_t>(i) * to.in +
-                         static_cast<std::size_t>(p) * in.padded().channels);
+        put(row + p * columns, columns, to.weight,
+            first + static_cast<std::size_t>(p) * in.padded().channels);
       }
-    }
+    });
     to.bias = by_element(op.bias);
     to.precision = by_element(op.precision);
     return to;
@@ -79,14 +74,14 @@ class Sharer {
     const int cout = op.out.channels / op.groups;
     to.weight =
         zeros_like(op.weight, static_cast<std::size_t>(to.out.channels) * taps, to.in.channels);
-    for (int i = 0; i < to.out.channels; ++i) {
-      const int c = out_.whole_of(i);  // of the first pixel
-      if (c < 0) continue;
+    const Rows mine = rows(to.out.channels);  // of the first pixel
+    pick_rows(op.weight, taps * cin, mine.whole, [&](int r, const auto* row) {
+      const int of_group = mine.whole[r] / cout * cin;
       for (int t = 0; t < taps; ++t) {
-        copy_numbers(op.weight, (static_cast<std::size_t>(c) * taps + t) * cin, cin, to.weight,
-                     (static_cast<std::size_t>(i) * taps + t) * to.in.channels + c / cout * cin);
+        put(row + static_cast<std::size_t>(t) * cin, cin, to.weight,
+            (static_cast<std::size_t>(mine.own[r]) * taps + t) * to.in.channels + of_group);
       }
-    }
+    });
     to.bias = by_channel(op.bias);
     to.precision = {op.precision.roundings, by_channel(op.precision.hidden)};
     return to;
@@ -151,6 +146,23 @@ class Sharer {
     return to;
   }
 
+  /// Rows of a weight that make this rank's outputs, and which of its own they make.
+  struct Rows {
+    std::vector<int> whole;  // ascending
+    std::vector<int> own;
+  };
+  /// Of its first `count` outputs.
+  [[nodiscard]] Rows rows(int count) const {
+    Rows mine;
+    for (int i = 0; i < count; ++i) {
+      const int j = out_.whole_of(i);
+      if (j < 0) continue;
+      mine.whole.push_back(j);
+      mine.own.push_back(i);
+    }
+    return mine;
+  }
+
   /// Of numbers that repeat with their period over the node's elements; empty ones stay so.
   [[nodiscard]] std::vector<double> by_element(const std::vector<double>& values) const {
     std::vector<double> to(values.empty() ? 0 : out_.mine().size(), 0.0);
@@ -175,6 +187,30 @@ class Sharer {
   const Slice& out_;
   const std::vector<Slice>& in_;
 };
+
+/// A rank's columns of the last operator of a zone, without its constant term.
+Dense share_of_columns(const Dense& op, const Slice& in) {
+  Dense to;
+  to.in = in.mine().size();
+  to.out = op.out;
+  to.weight = zeros_like(op.weight, to.out, to.in);
+  to.bias.assign(to.out, 0.0);
+  to.precision.roundings = op.precision.roundings;
+  for_each_tile(op.weight, op.out, [&](const WeightRows& tile) {
+    tile.visit([&](const auto* numbers) {
+      for (int o = tile.first; o < tile.last; ++o) {
+        const auto* row = numbers + static_cast<std::size_t>(o - tile.first) * op.in;
+        for (int p = 0; p < in.pixels(); ++p) {
+          const int i = p * in.each();
+          const int count = in.real_channels();
+          if (count == 0) continue;
+          put(row + in.whole_of(i), count, to.weight, static_cast<std::size_t>(o) * to.in + i);
+        }
+      }
+    });
+  });
+  return to;
+}
 
 /// As what a node reads its input, where that matters: its channels must be dealt alike.
 Shape shape_read(const Node& node, const Shape& input) {
@@ -232,41 +268,75 @@ RowList Share::share_of(const RowList& rows) const {
   return to;
 }
 
-Share take_share(Graph& whole, int ranks, int rank) {
+Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zones) {
   Share share;
   share.rank = rank;
-  const auto add = [&](Operator& op, const std::vector<int>& inputs, const Shape& shape,
+  const auto add = [&](Operator op, const std::vector<int>& inputs, const Slice& out,
                        const std::string& name) {
-    const Slice out(shape, ranks, rank);
+    share.graph.nodes.push_back({std::move(op), inputs, out.mine(), name});
+    share.slice.push_back(out);
+    share.constant.emplace_back();
+    share.by_intervals.push_back(0);
+    return static_cast<int>(share.graph.nodes.size()) - 1;
+  };
+  const auto add_share = [&](Operator& op, const std::vector<int>& inputs, const Slice& out,
+                             const std::string& name) {
     std::vector<Slice> in;
     for (int u : inputs) in.push_back(share.slice[u]);
     Operator mine = std::visit(Sharer(out, in), op);
     release(op);
-    share.graph.nodes.push_back({std::move(mine), inputs, out.mine(), name});
-    share.slice.push_back(out);
-    return static_cast<int>(share.graph.nodes.size()) - 1;
+    return add(std::move(mine), inputs, out, name);
+  };
+  const auto add_summed = [&](Dense& op, int u, const Shape& shape, const std::string& name) {
+    Dense mine = share_of_columns(op, share.slice[u]);
+    op.weight = {};
+    const int v = add(std::move(mine), {u}, Slice::everywhere(shape), name);
+    share.constant[v] = {op.bias, op.precision};
+    return v;
   };
   const auto seen_as = [&](int u, const Shape& shape, const std::string& name) {
     Operator same = identity(shape.size());
-    return add(same, {u}, shape, name);
+    return add_share(same, {u}, Slice(shape, ranks, rank), name);
   };
-  for (Node& node : whole.nodes) {
+  const auto everywhere = [&](int u) { return share.slice[u].everywhere(); };
+
+  std::vector<char> first(whole.nodes.size(), 0);
+  std::vector<char> last(whole.nodes.size(), 0);
+  for (const Zone& zone : zones) {
+    first[zone.first] = 1;
+    last[zone.last] = 1;
+  }
+  const bool input_everywhere = std::any_of(zones.begin(), zones.end(), [&](const Zone& zone) {
+    return whole.nodes[zone.first].inputs[0] == 0;
+  });
+  for (std::size_t i = 0; i < whole.nodes.size(); ++i) {
+    Node& node = whole.nodes[i];
     std::vector<int> inputs;
-    for (int original : node.inputs) {
-      int& u = share.node[original];
+    for (int original : node.inputs) inputs.push_back(share.node[original]);
+    if (last[i] != 0) {
+      share.node.push_back(add_summed(std::get<Dense>(node.op), inputs[0], node.shape, node.name));
+      continue;
+    }
+    const bool input = std::holds_alternative<Input>(node.op);
+    if (input
+            ? input_everywhere
+            : neuron_by_neuron(node.op) && std::all_of(inputs.begin(), inputs.end(), everywhere)) {
+      share.node.push_back(add_share(node.op, inputs, Slice::everywhere(node.shape), node.name));
+      continue;
+    }
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+      const int u = inputs[k];
       const Shape wanted = shape_read(node, share.slice[u].whole());
-      if (share.slice[u].whole() == wanted) {
-        inputs.push_back(u);
-        continue;
-      }
-      const int seen = seen_as(u, wanted, node.name);
+      const bool as_it_is = share.slice[u].whole() == wanted;
+      if (as_it_is && !(neuron_by_neuron(node.op) && everywhere(u))) continue;
+      inputs[k] = seen_as(u, wanted, node.name);
       // Its bounds are tightened where an elementwise node reads it.
-      if (elementwise(node.op)) u = seen;
-      inputs.push_back(seen);
+      if (elementwise(node.op)) share.node[node.inputs[k]] = inputs[k];
     }
     const Conv* conv = std::get_if<Conv>(&node.op);
     const Shape made = conv == nullptr ? node.shape : conv->out;
-    const int v = add(node.op, inputs, made, node.name);
+    const int v = add_share(node.op, inputs, Slice(made, ranks, rank), node.name);
+    share.by_intervals[v] = first[i];
     share.node.push_back(made == node.shape ? v : seen_as(v, node.shape, node.name));
   }
   return share;
@@ -275,9 +345,12 @@ Share take_share(Graph& whole, int ranks, int rank) {
 template <class T>
 SharedOperators<T>::SharedOperators(const Share& share, std::size_t pack_bytes) : share_(&share) {
   PackBudget budget{pack_bytes};
-  for (const Node& node : share.graph.nodes) {
+  for (std::size_t v = 0; v < share.graph.nodes.size(); ++v) {
+    const Node& node = share.graph.nodes[v];
     std::vector<Shape> in;
-    for (int u : node.inputs) in.push_back(share.slice[u].padded());
+    for (int u : node.inputs) {
+      in.push_back(share.summed(v) ? share.slice[u].mine() : share.slice[u].padded());
+    }
     operators_.push_back(neuron_by_neuron(node.op) ? nullptr : make_affine<T>(node, in, budget));
   }
 }
@@ -290,11 +363,18 @@ Network<T> SharedOperators<T>::network(TensorGroup& group) const {
       PackBudget none;
       return make_affine<T>(node, {node.shape}, none);
     }
+    if (share_->summed(v)) {
+      return std::make_unique<AffineSummed<T>>(operators_[v], share_->constant[v], group);
+    }
     std::vector<Slice> in;
     for (int u : node.inputs) in.push_back(share_->slice[u]);
     return std::make_unique<AffineShared<T>>(operators_[v], std::move(in), group);
   };
-  return Network<T>(share_->graph, make, &group);
+  std::vector<char> counts;
+  for (const Slice& slice : share_->slice) {
+    counts.push_back(!slice.everywhere() || group.rank() == 0 ? 1 : 0);
+  }
+  return Network<T>(share_->graph, make, &group, std::move(counts));
 }
 
 template <class T>

@@ -8,32 +8,44 @@
 #include "bound/bounds.h"
 #include "bound/network.h"
 #include "bound/optimise.h"
+#include "bound/tensor/affine_summed.h"
 #include "bound/tensor/group.h"
 #include "bound/tensor/slice.h"
+#include "bound/tensor/zones.h"
 #include "graph/graph.h"
 
 namespace coronet::bound {
 
 /// The graph of a rank: each node with the rank's neurons only. Its affine operators have the
 /// weights of those neurons, over all of their inputs, filled up (Slice::padded): but for Scale and
-/// Sum, which map neuron by neuron, the graph means nothing without the other ranks.
+/// Sum, which map neuron by neuron, the graph means nothing without the other ranks. The last node
+/// of a zone (zones.h), and what is neuron by neuron of such nodes, every rank has whole, and the
+/// input where a zone begins there.
 struct Share {
   Graph graph;
   std::vector<Slice> slice;  ///< [nodes of `graph`]
   /// [nodes of the graph that was shared] the node of `graph` that has its values: nodes are added
   /// where one reads another as an image of other channels.
   std::vector<int> node;
+  /// [nodes of `graph`] of the last operators of zones, whose products are summed up over the ranks
+  /// and are without it in `graph`; no bias: of others.
+  std::vector<Constant> constant;
+  std::vector<char> by_intervals;  ///< [nodes of `graph`] first operators of zones
   int rank = 0;
 
+  /// Is node v of `graph` the last of a zone?
+  [[nodiscard]] bool summed(std::size_t v) const { return !constant[v].bias.empty(); }
   [[nodiscard]] std::size_t weight_bytes() const;
   /// Rows in terms of this rank's neurons, which the ranks' rows add up to. `rows.node` is of
   /// `graph`, its neurons and columns are of whole nodes.
   [[nodiscard]] RowList share_of(const RowList& rows) const;
 };
 
-/// Takes the weights out of `whole`, node by node: what is no share of this rank is freed.
-/// A convolution with groups becomes one without, zeros written out.
-Share take_share(Graph& whole, int ranks, int rank);
+/// Takes the weights out of `whole`, node by node: what is no share of this rank is freed, and
+/// where a weight is elsewhere (WeightSource) its share is fetched, tile by tile. Of the last
+/// operator of a zone all rows pass by; of others, the share's only. A convolution with groups
+/// becomes one without, zeros written out.
+Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zones = {});
 
 /// The operators of a share in T, packed within the budget, for any number of networks.
 template <class T>

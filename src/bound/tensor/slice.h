@@ -1,6 +1,8 @@
 // How the neurons of one node are dealt to the ranks of a tensor group.
 #pragma once
 
+#include <algorithm>
+
 #include "ops/shape.h"
 
 namespace coronet::bound {
@@ -13,6 +15,11 @@ class Slice {
   Slice(const Shape& whole, int ranks, int rank)
       : whole_(whole), ranks_(ranks), rank_(rank), each_((whole.channels + ranks - 1) / ranks) {}
 
+  /// Of a node that every rank has whole.
+  static Slice everywhere(const Shape& whole) { return {whole, 1, 0}; }
+
+  /// Has every rank all of it?
+  [[nodiscard]] bool everywhere() const { return ranks_ == 1; }
   [[nodiscard]] const Shape& whole() const { return whole_; }
   /// This rank's share.
   [[nodiscard]] Shape mine() const { return {whole_.height, whole_.width, each_}; }
@@ -21,6 +28,11 @@ class Slice {
   [[nodiscard]] int pixels() const { return whole_.height * whole_.width; }
   /// Channels of a share.
   [[nodiscard]] int each() const { return each_; }
+
+  /// Those of a share that are not there to fill it up.
+  [[nodiscard]] int real_channels() const {
+    return std::clamp(whole_.channels - rank_ * each_, 0, each_);
+  }
 
   /// Does this rank have element j of the whole node?
   [[nodiscard]] bool has(int j) const { return j % whole_.channels / each_ == rank_; }
