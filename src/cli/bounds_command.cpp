@@ -149,6 +149,7 @@ int bounds(const BoundsArguments& arguments) {
   const QueryFiles files = query_files(arguments.files, {});
   const comm::Launch launch = launch_of(arguments.options);
   const Mesh mesh = mesh_of(arguments.options, launch);
+  if (mesh.tensor > 1) keep_nccl_from_multicast();
   const auto serve = [&](comm::Channel& channel, const Options& options) {
     const std::string& path = files.networks.front().path;
     if (mesh.tensor > 1) {

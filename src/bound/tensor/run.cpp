@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
+#include <memory>
+#include <span>
+#include <string>
 #include <utility>
 
+#include "base/error.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "bound/accelerator.h"
 #include "bound/ranks/packets.h"
 #include "bound/ranks/protocol.h"
 #include "bound/tensor/rows.h"
@@ -18,7 +23,7 @@ namespace coronet::bound {
 
 namespace {
 
-/// Rank 0's options, but for the threads, which each rank has of its own.
+/// Rank 0's options, but for the threads and the device, which each rank has of its own.
 void put_options(comm::Writer& writer, const Options& options) {
 #define OPTION(type, name, default_value, group, help) writer.put(options.name);
 #include "base/options.def"
@@ -49,8 +54,10 @@ comm::Bytes packed(const Options& options, const TensorQuery& query) {
 TensorQuery unpack(const comm::Bytes& bytes, Options& options) {
   comm::Reader reader(bytes);
   const int threads = options.threads;
+  const std::string device = options.device;
   options = get_options(reader);
   options.threads = threads;
+  options.device = device;
   TensorQuery query;
   reader.get(query.lower);
   reader.get(query.upper);
@@ -90,6 +97,23 @@ int lanes_of(comm::Communicator& ranks, const Workers& workers) {
   return static_cast<int>(least);
 }
 
+/// A device for every rank, or for none.
+std::unique_ptr<Accelerator> accelerator_of(comm::Communicator& ranks, const Options& options,
+                                            const Graph& graph) {
+  std::unique_ptr<Accelerator> mine = open_accelerator(options, graph);
+  const char here = mine != nullptr ? 1 : 0;
+  std::vector<char> have(ranks.size());
+  ranks.all_gather(std::span<const char>(&here, 1), std::span<char>(have));
+  const auto without = std::find(have.begin(), have.end(), 0);
+  if (without == have.end()) return mine;
+  if (mine != nullptr && !options.device.starts_with("auto")) {
+    throw Error(ErrorKind::kBadInput,
+                "--device " + options.device + ": rank " + std::to_string(without - have.begin()) +
+                    " has none: ranks that share the neurons have a GPU each, or --device cpu");
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& graph,
@@ -106,16 +130,20 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
 
   comm::Communicator tensor = ranks.split(ranks.rank() / mesh.tensor, ranks.rank());
   comm::Communicator rows = ranks.split(ranks.rank() % mesh.tensor, ranks.rank());
+  const std::unique_ptr<Accelerator> accelerator = accelerator_of(ranks, options, graph);
+  const bool on_device = accelerator != nullptr;
   const Share share =
       take_share(graph, tensor.size(), tensor.rank(), first_zones(graph, options.zones));
-  const SharedOperators<float> ops32(share, pack_bytes / tensor.size());
-  const SharedOperators<double> ops64(share, pack_bytes / tensor.size());
+  // A device multiplies by weights of its own.
+  const std::size_t packing = on_device ? 0 : pack_bytes / tensor.size();
+  const SharedOperators<float> ops32(share, packing);
+  const SharedOperators<double> ops64(share, packing);
   MemoryLedger ledger;
   const Counted weights(&ledger, MemoryClass::kWeights, share.weight_bytes());
   const Counted copies(&ledger, MemoryClass::kPackedWeights, ops32.bytes() + ops64.bytes());
   Tracer silent;
   std::deque<TensorLane> lanes;
-  for (int lane = lanes_of(ranks, workers); lane > 0; --lane) {
+  for (int lane = on_device ? 1 : lanes_of(ranks, workers); lane > 0; --lane) {
     lanes.emplace_back(tensor.split(0, tensor.rank()), ops32, ops64, options, workers, deadline,
                        silent);
     lanes.back().context.count_in(&ledger);
@@ -126,6 +154,12 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
                          : std::numeric_limits<std::uint64_t>::max());
   Context& context = lanes.front().context;
   context.ranks = &bounder;
+  std::unique_ptr<RowDevice> device;
+  if (on_device) {
+    device = accelerator->prepare_share({share, ops64, lanes.front().net64, lanes.front().group},
+                                        workers);
+    context.device = device.get();
+  }
 
   RootSettings settings;
   settings.method = asked.method;
@@ -160,6 +194,7 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     std::int64_t rows;
     double seconds;
     std::uint64_t peak_bytes;
+    std::uint64_t device_bytes;
     TensorReport share;
     MemoryUsage memory;
   };
@@ -167,8 +202,12 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
   for (const TensorLane& lane : lanes) rooms += lane.group.bytes();
   ledger.saw(MemoryClass::kCommunication, rooms);
   found.memory = ledger.usage();
-  Reports mine{
-      bounder.rows_bounded(), bounder.busy_seconds(), peak_resident_bytes(), {}, found.memory};
+  Reports mine{bounder.rows_bounded(),
+               bounder.busy_seconds(),
+               peak_resident_bytes(),
+               peak_bytes(accelerator.get()),
+               {},
+               found.memory};
   mine.share.weight_bytes = share.weight_bytes() + ops32.bytes() + ops64.bytes();
   for (const TensorLane& lane : lanes) {
     for (const auto& space : lane.context.space32) mine.share.work_bytes += space.bytes();
@@ -187,9 +226,11 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     report.rows = reports[r].rows;
     report.seconds = reports[r].seconds;
     report.peak_bytes = reports[r].peak_bytes;
+    report.device_bytes = reports[r].device_bytes;
     report.memory = reports[r].memory;
     found.shares.push_back(reports[r].share);
   }
+  if (device != nullptr) found.link = device->link();
   return found;
 }
 

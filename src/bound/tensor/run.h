@@ -44,15 +44,17 @@ struct FoundBounds {
   MemoryUsage memory;                ///< of this rank
   std::vector<RankReport> ranks;     ///< empty where one rank was alone
   std::vector<TensorReport> shares;  ///< [ranks], empty where they do not share neurons
+  std::string link;  ///< how the GPUs of those that share them reach each other; empty without GPUs
 };
 
 /// As every rank, at the same time: meets the others, takes this one's share of the graph, whose
 /// weights are gone then (those that are elsewhere it fetches, its share of them), and bounds what
-/// rank 0 asks for, with its options, zones among them; `query` is null on the others. Rank r is
-/// number r % mesh.tensor of its tensor group, and there are mesh.rows of them. The result is whole
-/// on every rank. `pack_bytes`: of packed weights of all ranks of a group. Throws as
-/// comm::Channel::receive does, and Error(kBadInput) where ranks differ or there are fewer zones
-/// than asked for.
+/// rank 0 asks for, with its options, zones among them, but on the device that this rank's options
+/// name; `query` is null on the others. With a device named "auto", all have one or none uses it.
+/// Rank r is number r % mesh.tensor of its tensor group, and there are mesh.rows of them. The
+/// result is whole on every rank. `pack_bytes`: of packed weights of all ranks of a group. Throws
+/// as comm::Channel::receive does, and Error(kBadInput) where ranks differ, in having a device too,
+/// or there are fewer zones than asked for.
 FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& graph,
                            const std::string& program, Options options, std::size_t pack_bytes,
                            const TensorQuery* query);
