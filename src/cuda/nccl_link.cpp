@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/resources.h"
+#include "cuda/apart.h"
 #include "cuda/check.h"
 #include "cuda/device_link.h"
 #include "cuda/nccl.h"
@@ -57,9 +59,17 @@ void look_until(const Fn& done) {
 class NcclLink final : public DeviceLink {
  public:
   NcclLink(Device& device, comm::Communicator group, std::shared_ptr<const Nccl> calls)
-      : device_(device), group_(std::move(group)), calls_(std::move(calls)) {}
+      : device_(device),
+        group_(std::move(group)),
+        calls_(std::move(calls)),
+        slice_(kRoom / static_cast<std::size_t>(std::max(1, group_.size() - 1)) / kAlign * kAlign) {
+    device_.arena().set_aside(2 * kRoom, Tensor::kWorkspace, "what NCCL sends and receives");
+  }
   /// The others have all that was sent to them, or have failed: abort() waits for nobody.
-  ~NcclLink() override { abort(); }
+  ~NcclLink() override {
+    abort();
+    device_.arena().take_back(2 * kRoom, Tensor::kWorkspace);
+  }
 
   /// As all members. What went wrong, or nothing.
   std::optional<std::string> start(const Nccl::UniqueId& id) {
@@ -83,31 +93,64 @@ class NcclLink final : public DeviceLink {
   }
 
   void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override {
-    const int n = group_.size();
     if (comm_ == nullptr) throw Error(ErrorKind::kRank, "NCCL was given up before");
-    bool any = false;
-    Nccl::Result first = Nccl::kSuccess;  // error
-    const auto note = [&](Nccl::Result result) {
-      if (first == Nccl::kSuccess && result != Nccl::kInProgress) first = result;
+    std::size_t most = 0;
+    for (int k = 1; k < group_.size(); ++k) {
+      most = std::max({most, out[to(k)].bytes, in[from(k)].bytes});
+    }
+    for (std::size_t first = 0; first < most; first += slice_) slices(out, in, first);
+  }
+
+  [[nodiscard]] std::string name() const override {
+    return "NCCL " + nccl_version_words(calls_->version);
+  }
+
+ private:
+  /// Of what is sent at once, and of what is received. It is there from the start: while some
+  /// rank's device waits in a kernel of NCCL for this one, no memory may be asked of the driver.
+  static constexpr std::size_t kRoom = std::size_t{32} << 20;
+  static constexpr std::size_t kAlign = 256;
+
+  /// Each begins with the next rank, so that nobody is sent to by all at once.
+  [[nodiscard]] int to(int k) const { return (group_.rank() + k) % group_.size(); }
+  [[nodiscard]] int from(int k) const {
+    return (group_.rank() + group_.size() - k) % group_.size();
+  }
+
+  /// Bytes [first, first + slice_) of every piece, as far as they go.
+  void slices(std::span<const Outgoing> out, std::span<const Incoming> in, std::size_t first) {
+    const auto size = [&](std::size_t bytes) {
+      return bytes > first ? std::min(slice_, bytes - first) : 0;
     };
-    check(calls_->group_start());
-    // Each begins with the next rank, so that nobody is sent to by all at once.
+    Nccl::Result problem = Nccl::kSuccess;
+    const auto note = [&](Nccl::Result result) {
+      if (problem == Nccl::kSuccess && result != Nccl::kInProgress) problem = result;
+    };
+    const int n = group_.size();
     for (int k = 1; k < n; ++k) {
-      const int to = (group_.rank() + k) % n;
-      const int from = (group_.rank() + n - k) % n;
-      if (out[to].bytes > 0) {
-        note(calls_->send(out[to].data, out[to].bytes, Nccl::kBytes, to, comm_, device_.stream()));
+      device_.copy(leaving_.data() + (k - 1) * slice_,
+                   static_cast<const std::byte*>(out[to(k)].data) + first, size(out[to(k)].bytes));
+    }
+    check(calls_->group_start());
+    for (int k = 1; k < n; ++k) {
+      const std::size_t leaving = size(out[to(k)].bytes);
+      const std::size_t arriving = size(in[from(k)].bytes);
+      if (leaving > 0) {
+        note(calls_->send(leaving_.data() + (k - 1) * slice_, leaving, Nccl::kBytes, to(k), comm_,
+                          device_.stream()));
       }
-      if (in[from].bytes > 0) {
-        note(calls_->receive(in[from].data, in[from].bytes, Nccl::kBytes, from, comm_,
-                             device_.stream()));
+      if (arriving > 0) {
+        note(calls_->receive(arriving_.data() + (k - 1) * slice_, arriving, Nccl::kBytes, from(k),
+                             comm_, device_.stream()));
       }
-      any = any || out[to].bytes > 0 || in[from].bytes > 0;
     }
     note(calls_->group_end());
-    check(first);
-    if (!any) return;
+    check(problem);
     look_until([&] { return state() != Nccl::kInProgress; });
+    for (int k = 1; k < n; ++k) {
+      device_.copy(static_cast<std::byte*>(in[from(k)].data) + first,
+                   arriving_.data() + (k - 1) * slice_, size(in[from(k)].bytes));
+    }
     CORONET_CUDA_CHECK(cudaEventRecord(done_.get(), device_.stream()));
     look_until([&] {
       const cudaError_t query = cudaEventQuery(done_.get());
@@ -120,11 +163,6 @@ class NcclLink final : public DeviceLink {
     });
   }
 
-  [[nodiscard]] std::string name() const override {
-    return "NCCL " + nccl_version_words(calls_->version);
-  }
-
- private:
   [[nodiscard]] bool broken() const { return group_.channel().broken(); }
 
   [[nodiscard]] std::string words(Nccl::Result result) const {
@@ -137,7 +175,7 @@ class NcclLink final : public DeviceLink {
     if (result != Nccl::kSuccess && result != Nccl::kInProgress) fail_with_reason(words(result));
   }
 
-  /// Of what is under way: success or in progress; throws otherwise.
+  /// Of what is under way: success, or in progress; throws otherwise.
   Nccl::Result state() {
     if (broken()) fail_with_reason("another rank has failed");
     Nccl::Result state = Nccl::kSuccess;
@@ -166,6 +204,10 @@ class NcclLink final : public DeviceLink {
   Device& device_;
   comm::Communicator group_;
   std::shared_ptr<const Nccl> calls_;
+  std::size_t slice_;
+  // Not of the arena: between threads of one process NCCL has a GPU write to another one's memory.
+  Apart leaving_{kRoom};
+  Apart arriving_{kRoom};
   Nccl::Comm comm_ = nullptr;
   Event done_;
 };
