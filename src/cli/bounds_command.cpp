@@ -50,6 +50,7 @@ Examples:
   coronet bounds net.onnx property.vnnlib --method alpha --iterations 20 --npz bounds.npz
   mpirun -n 4 coronet bounds net.onnx property.vnnlib --mesh rows=2,tensor=2
   coronet bounds net.onnx property.vnnlib --mesh tensor=2 --zones 2
+  coronet bounds net.onnx property.vnnlib --mesh tensor=4 --device cuda
 )";
 
 int choose_box(const Property& property, int wanted) {
