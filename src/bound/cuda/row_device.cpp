@@ -88,9 +88,7 @@ class CudaParts final : public RowParts {
 
   [[nodiscard]] int rows() const override { return total_; }
   /// Whoever shares them: the bits of a product depend on how many rows it has.
-  [[nodiscard]] int part(int) const override {
-    return agreed(rows_for(row_, total_, engine_.chunk_bytes));
-  }
+  [[nodiscard]] int part(int) const override { return rows_for(row_, total_, engine_.chunk_bytes); }
   [[nodiscard]] int hands(int) const override { return 1; }
 
   [[nodiscard]] RowBounds room(int count) const override {

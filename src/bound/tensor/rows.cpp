@@ -81,9 +81,11 @@ RowBounds TensorRows::together(const Root& root, const RowList& list,
   const std::unique_ptr<RowParts> first_task = make(lanes_.front());
   const int total = first_task->rows();
   RowBounds found = first_task->room(total);
-  // The devices of some groups may take fewer rows at once than those of others.
+  // The devices of some ranks may have less memory than others, and take fewer rows at once.
   std::int64_t part = first_task->part(lanes * groups);
-  rows_.all_reduce(std::span<std::int64_t>(&part, 1), comm::Reduction::kMin);
+  for (comm::Communicator* ranks : {&tensor_, &rows_}) {
+    ranks->all_reduce(std::span<std::int64_t>(&part, 1), comm::Reduction::kMin);
+  }
   const int each = static_cast<int>(part);
   const int parts = (total + each - 1) / each;
   std::atomic<bool> late{false};
