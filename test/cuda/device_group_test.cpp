@@ -12,6 +12,7 @@
 #include "../comm_cases.h"
 #include "base/error.h"
 #include "comm/threads.h"
+#include "cuda/nccl.h"
 #include "cuda_fixture.h"
 
 namespace coronet::cuda {
@@ -190,6 +191,26 @@ TEST_F(DeviceGroups, ARankThatFailsEndsAll) {
       EXPECT_EQ(e.kind(), ErrorKind::kOutOfMemory) << e.what();
     }
   }
+}
+
+/// Needs no GPU.
+TEST(NcclLibrary, IsOpenedWhereMulticastIsOff) {
+  for (const char* value : {"", "1", "2", "00"}) {
+    ::setenv("NCCL_NVLS_ENABLE", value, 1);
+    std::string why;
+    EXPECT_EQ(Nccl::open(why), nullptr) << value;
+    EXPECT_NE(why.find("NCCL_NVLS_ENABLE"), std::string::npos) << why;
+  }
+  ::setenv("NCCL_NVLS_ENABLE", "0", 1);
+  std::string why;
+  const auto calls = Nccl::open(why);
+  if (calls == nullptr) {
+    EXPECT_NE(why.find("libnccl.so.2"), std::string::npos) << why;
+    GTEST_SKIP() << why;
+  }
+  EXPECT_GE(calls->version, Nccl::kLeastVersion);
+  EXPECT_STREQ(calls->error_string(Nccl::kSuccess), "no error");
+  EXPECT_EQ(nccl_version_words(22703), "2.27.3");
 }
 
 }  // namespace
