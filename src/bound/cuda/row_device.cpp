@@ -291,7 +291,8 @@ class CudaAccelerator final : public Accelerator {
   }
   std::unique_ptr<RowDevice> prepare_share(const SharedNetwork& net, Workers& workers) override {
     device_.use();
-    const double mib = chunk_mib_ > 0 ? chunk_mib_ : kChunkMib;
+    // A chunk of rows is shared as well.
+    const double mib = (chunk_mib_ > 0 ? chunk_mib_ : kChunkMib) / net.group.size();
     return std::make_unique<CudaRows>(device_, net, workers, precision_,
                                       static_cast<std::size_t>(mib * 0x1p20));
   }
