@@ -209,6 +209,7 @@ TEST_F(PlanProgram, SaysWhatIsWrong) {
   };
   const std::vector<Wrong> all = {
       {{"plan", "--mesh", "tensor=2"}, 2, "share rows"},
+      {{"plan", "--zones", "2"}, 2, "not planned"},
       {{"plan", "--mesh", "rows=2", "--ranks", "3"}, 2, "--ranks says 3"},
       {{"plan", "--device", "cuda"}, 2, "ranks on CPUs"},
       {{"plan", "--weights", "here"}, 2, "replicated, fsdp, stream or auto"},

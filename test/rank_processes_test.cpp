@@ -210,6 +210,22 @@ TEST_F(RankProcesses, SharedNeurons) {
   }
 }
 
+/// What the bounds of the root prove, what the attack finds, and what they leave open.
+TEST_F(RankProcesses, VerdictsOfSharedNeurons) {
+  for (const auto& [query, verdict] : {std::pair{"holds", "unsat"}, std::pair{"violated", "sat"},
+                                       std::pair{"branching", "unknown"}}) {
+    SCOPED_TRACE(query);
+    const Words words{"verify", example("shapes.onnx"), example(std::string(query) + ".vnnlib"),
+                      "--mesh", "tensor=2"};
+    const Outcome threads = run(words);
+    EXPECT_EQ(threads.out.substr(0, threads.out.find('\n')), verdict) << threads.err;
+    const std::vector<Process> all = start_tcp(2, words);
+    const Outcome leader = finish(all[0]);
+    EXPECT_EQ(leader.out.substr(0, leader.out.find('\n')), verdict) << leader.err;
+    EXPECT_EQ(finish(all[1]).code, 0);
+  }
+}
+
 /// Each rank reads its share of the file, and never has more than that in memory.
 TEST_F(RankProcesses, ARankReadsItsShareOfTheNetwork) {
   constexpr int kWidth = 2560;  // too many weights for packed copies of them
@@ -275,7 +291,8 @@ TEST_F(RankProcesses, ARankReadsItsShareOfTheNetwork) {
 
 TEST_F(RankProcesses, MeshesThatAreRefused) {
   for (const auto& [command, more] :
-       {std::pair{"verify", Words{"--mesh", "tensor=2"}},
+       {std::pair{"verify", Words{"--branch", "relu", "--mesh", "tensor=2"}},
+        std::pair{"verify", Words{"--checkpoint", "no", "--mesh", "tensor=2"}},
         std::pair{"verify", Words{"--zones", "1"}},
         std::pair{"bounds", Words{"--zones", "1", "--mesh", "rows=2"}},
         std::pair{"bounds", Words{"--zones", "9", "--mesh", "tensor=2"}},
@@ -286,7 +303,8 @@ TEST_F(RankProcesses, MeshesThatAreRefused) {
     words.insert(words.end(), more.begin(), more.end());
     const Outcome outcome = run(words);
     EXPECT_EQ(outcome.code, 2) << outcome.err;
-    EXPECT_NE(outcome.err.find(more[0] + " " + more[1]), std::string::npos) << outcome.err;
+    const std::string refused = more[0] == "--checkpoint" ? more[0] : more[0] + " " + more[1];
+    EXPECT_NE(outcome.err.find(refused), std::string::npos) << outcome.err;
   }
 }
 
@@ -343,16 +361,11 @@ TEST_F(RankProcesses, WeightsThatDoNotFitAreRefusedWithWhatHelps) {
 }
 
 /// Searches over weights that are not whole on each rank are the CPUs'.
-TEST_F(RankProcesses, GpusSearchWithWholeWeightsOnly) {
-  for (const char* weights : {"fsdp", "stream"}) {
-    SCOPED_TRACE(weights);
-    Words words{"verify", example("shapes.onnx"), example("holds.vnnlib"), "--weights", weights};
-    EXPECT_EQ(run(words).code, 0);
-    words.insert(words.end(), {"--device", "cuda"});
-    const Outcome outcome = run(words);
-    EXPECT_EQ(outcome.code, 2);
-    EXPECT_NE(outcome.err.find("--device cpu"), std::string::npos) << outcome.err;
-  }
+TEST_F(RankProcesses, NeuronsAreSharedOnGpusForBoundsOnly) {
+  const Outcome outcome = run({"verify", example("shapes.onnx"), example("holds.vnnlib"), "--mesh",
+                               "tensor=2", "--device", "cuda"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("--device cpu"), std::string::npos) << outcome.err;
 }
 
 TEST_F(RankProcesses, AKilledRankEndsAll) {

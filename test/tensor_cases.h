@@ -96,8 +96,8 @@ inline bound::FoundBounds bound_as_rank(comm::Channel& channel, const Mesh& mesh
                                         const Graph& graph, const bound::TensorQuery& query,
                                         const Options& options = tensor_options()) {
   Graph own = graph;
-  return bound_together(channel, mesh, own, "test", options, std::size_t{1} << 16,
-                        channel.rank() == 0 ? &query : nullptr);
+  bound::TensorRun run(channel, mesh, own, "test", options, std::size_t{1} << 16);
+  return run.bound(channel.rank() == 0 ? &query : nullptr);
 }
 
 /// One rank's word on the same, with intervals inside the zones.

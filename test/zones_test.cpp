@@ -5,12 +5,19 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
-#include <mutex>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <utility>
 
-#include "bound/plan.h"
 #include "bound/tensor/share.h"
+#include "graph/evaluate.h"
+#include "io/onnx.h"
+#include "io/vnnlib.h"
 #include "ops/tiles.h"
+#include "search/spec.h"
 #include "tensor_cases.h"
 
 namespace coronet::bound {
@@ -358,6 +365,65 @@ TEST(Zones, SharesOfWeightsThatAreElsewhere) {
       }
     }
   }
+}
+
+/// With CORONET_SHARED set, on every query of mnist_fc: no value at a random point or corner of the
+/// box lies beyond a bound, with as many zones as there are, of two ranks.
+TEST(Zones, HoldOnMnist) {
+  const char* shared = std::getenv("CORONET_SHARED");
+  const std::filesystem::path folder =
+      std::filesystem::path(shared == nullptr ? "" : shared) / "vnncomp" / "mnist_fc";
+  if (shared == nullptr || !std::filesystem::exists(folder)) GTEST_SKIP();
+  const auto path_of = [&](const std::string& name) {
+    const std::string plain = (folder / name).string();
+    return std::filesystem::exists(plain) ? plain : plain + ".gz";
+  };
+  std::ifstream lines(folder / "instances.csv");
+  std::string network;
+  std::string graph_of;
+  std::string query_of;
+  std::string rest;
+  std::optional<Model> model;
+  Graph graph;
+  int count = 0;
+  while (std::getline(lines, network, ',') && std::getline(lines, query_of, ',') &&
+         std::getline(lines, rest)) {
+    SCOPED_TRACE(network + ", " + query_of);
+    if (network != std::exchange(graph_of, network)) {
+      model = Model::read(path_of(network));
+      graph = model->lower();
+    }
+    const Property property = read_vnnlib(path_of(query_of), model->signature());
+    ASSERT_EQ(property.boxes.size(), 1U);
+    const search::GraphBox box = search::make_graph_box(graph, property.boxes.front());
+    TensorQuery query;
+    query.lower = box.lower;
+    query.upper = box.upper;
+    query.method = Method::kCrown;
+    query.seconds = HUGE_VAL;
+    Options options = with_zones(zones_of(graph));
+    options.chunk_mib = 24;
+    const FoundBounds found = bound_on_threads(tensor(2), graph, query, options);
+    test::Draw draw(++count);
+    for (int s = 0; s < 4; ++s) {
+      std::vector<double> x(graph.inputs());
+      for (int i = 0; i < graph.inputs(); ++i) {
+        const double at = draw.real(0, 1);
+        const double where = s % 2 == 0 ? at : std::round(at);
+        x[graph.input_order[i]] = std::clamp(box.lower[i] + where * (box.upper[i] - box.lower[i]),
+                                             box.lower[i], box.upper[i]);
+      }
+      const auto values = evaluate_nodes(graph, x);
+      for (std::size_t v = 1; v < values.size(); ++v) {
+        for (std::size_t i = 0; i < values[v].size(); ++i) {
+          const double room = 1e-12 * (1 + std::fabs(values[v][i]));  // of these sums' own rounding
+          ASSERT_LE(found.bounds.lo[v][i], values[v][i] + room) << "node " << v << ", " << i;
+          ASSERT_GE(found.bounds.hi[v][i], values[v][i] - room) << "node " << v << ", " << i;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(count, 90);
 }
 
 }  // namespace

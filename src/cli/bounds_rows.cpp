@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "search/clause_list.h"
 #include "search/spec.h"
 
 namespace coronet::cli {
@@ -65,22 +66,13 @@ double interval_bound(const bound::Bounds& bounds, const bound::RowList& list, s
 
 Forms property_forms(const Graph& graph, const Property& property, int box) {
   Forms forms;
-  forms.list.node = static_cast<int>(graph.nodes.size()) - 1;
   std::vector<search::ClauseRows> clauses;
-  bool any_input = false;
   for (std::size_t k = 0; k < property.clauses.size(); ++k) {
     if (property.clauses[k].box != box) continue;
     clauses.push_back(search::make_clause_rows(graph, property, static_cast<int>(k)));
-    any_input |= !clauses.back().input.empty();
   }
+  forms.list = search::list_of(clauses, static_cast<int>(graph.nodes.size()) - 1, graph.inputs());
   for (const search::ClauseRows& c : clauses) {
-    forms.list.dense.insert(forms.list.dense.end(), c.output.begin(), c.output.end());
-    forms.list.constant.insert(forms.list.constant.end(), c.constant.begin(), c.constant.end());
-    if (any_input) {
-      AlignedVector<double> input = c.input;
-      if (input.empty()) input.assign(static_cast<std::size_t>(c.count) * graph.inputs(), 0.0);
-      forms.list.input.insert(forms.list.input.end(), input.begin(), input.end());
-    }
     for (int i = 0; i < c.count; ++i) {
       forms.rows.push_back(
           {c.clause, form_of(property.clauses[c.clause].constraints[i]), 0, false});

@@ -42,11 +42,11 @@ Place place_of(const Graph& graph, comm::Channel* channel, const Options& option
   return comm::Reader(bytes).get<Place>();
 }
 
-/// Tiles come and go in megabytes, in buffers that one thread takes and another gives back: each of
-/// the C library's arenas would keep some of them. What is so large goes back to the system
-/// instead.
+/// Tiles of weights and blocks of rows come and go in megabytes, in buffers that one thread takes
+/// and another gives back: each of the C library's arenas would keep some of them. What is so large
+/// goes back to the system instead.
 void keep_no_large_buffers() {
-  constexpr int kLarge = 256 * 1024;
+  constexpr int kLarge = 128 * 1024;
   ::mallopt(M_MMAP_THRESHOLD, kLarge);
   ::mallopt(M_TRIM_THRESHOLD, kLarge);
 }
@@ -75,6 +75,7 @@ HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Optio
                          const Mesh& mesh) {
   graph_ = model.lower(Model::Numbers::kInFile);
   if (mesh.tensor > 1) {
+    keep_no_large_buffers();
     check_room(weight_bytes(graph_), mesh.tensor, Place::kSharded, options);
     return;
   }

@@ -40,6 +40,11 @@ Examples:
 
 /// The ranks of the plan: those of the mesh, or of --ranks.
 int ranks_of(const Options& options) {
+  if (options.zones > 0) {
+    throw Error(
+        ErrorKind::kBadInput,
+        fmt::format("--zones {}: ranks that share the neurons are not planned", options.zones));
+  }
   if (planned(options) || options.mesh.empty()) return std::max(1, options.ranks);
   const Mesh mesh = read_mesh(options.mesh);
   if (mesh.tensor > 1 || mesh.domains > 1) {

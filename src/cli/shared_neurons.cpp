@@ -30,11 +30,16 @@ std::string span_words(const List& list, const Fn& fn) {
 
 }  // namespace
 
+bound::TensorRun join_neurons(comm::Channel& channel, const Mesh& mesh, Graph& graph,
+                              const Options& options) {
+  return {channel, mesh, graph, kProgram, options, search::kPackBytes};
+}
+
 void serve_neurons(comm::Channel& channel, const Mesh& mesh, const std::string& path,
                    const Options& options) {
   HeldNetwork network(Model::read(path), &channel, options, mesh);
-  (void)bound::bound_together(channel, mesh, network.graph(), kProgram, options, search::kPackBytes,
-                              nullptr);
+  bound::TensorRun run = join_neurons(channel, mesh, network.graph(), options);
+  while (run.more()) (void)run.bound(nullptr);
 }
 
 bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph& graph,
@@ -48,8 +53,10 @@ bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph&
   if (query.method != bound::Method::kInterval) query.forms = forms.list;
   query.form_settings = form_settings(options, query.method);
   query.seconds = options.timeout > 0 ? options.timeout - elapsed_seconds() : HUGE_VAL;
-  bound::FoundBounds found =
-      bound::bound_together(channel, mesh, graph, kProgram, options, search::kPackBytes, &query);
+  bound::TensorRun run = join_neurons(channel, mesh, graph, options);
+  run.more(true);
+  bound::FoundBounds found = run.bound(&query);
+  run.more(false);
   if (query.method == bound::Method::kInterval) found.forms = interval_forms(found.bounds, forms);
   return found;
 }

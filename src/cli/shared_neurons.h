@@ -1,4 +1,4 @@
-// `coronet bounds` on ranks that share the neurons of every node: --mesh tensor=T.
+// Ranks that share the neurons of every node: --mesh tensor=T.
 #pragma once
 
 #include <string>
@@ -13,7 +13,12 @@
 
 namespace coronet::cli {
 
-/// As any rank but 0: reads its share of the network and bounds with the others.
+/// This program's part in a run of such ranks; takes the weights out of the graph.
+bound::TensorRun join_neurons(comm::Channel& channel, const Mesh& mesh, Graph& graph,
+                              const Options& options);
+
+/// As any rank but 0: reads its share of the network and bounds with the others, as long as rank 0
+/// asks.
 void serve_neurons(comm::Channel& channel, const Mesh& mesh, const std::string& path,
                    const Options& options);
 

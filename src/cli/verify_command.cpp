@@ -19,11 +19,13 @@
 #include "cli/query_files.h"
 #include "cli/report.h"
 #include "cli/row_ranks.h"
+#include "cli/shared_neurons.h"
 #include "cli/streams.h"
 #include "cli/watchdog.h"
 #include "cli/written_network.h"
 #include "io/vnnlib.h"
 #include "search/verify.h"
+#include "search/verify_together.h"
 
 namespace coronet::cli {
 
@@ -59,6 +61,7 @@ Examples:
   coronet verify net.onnx.gz property.vnnlib.gz --json out.json --progress json
   coronet verify net.onnx property.vnnlib --branch none      # only what the bounds prove
   mpirun -n 4 coronet verify net.onnx property.vnnlib        # rows shared by four processes
+  mpirun -n 4 coronet verify net.onnx property.vnnlib --mesh tensor=4   # neurons: bounds of the root, nothing is split
 )";
 
 /// Is this the network that the query declares? Only VNN-LIB 2 names it.
@@ -77,24 +80,35 @@ void check_names(const std::vector<NamedModel>& networks, const Property& proper
 }
 
 Result verify_files(const QueryFiles& files, const Options& options, CheckpointFile& checkpoint,
-                    Report& report, Tracer& tracer, comm::Channel* channel) {
+                    Report& report, Tracer& tracer, comm::Channel* channel, const Mesh& mesh) {
   search::Continuation continuation = checkpoint.continuation();
   WrittenNetwork written(files.networks.front().path);
-  const HeldNetwork network(written.model(), channel, options);
+  HeldNetwork network(written.model(), channel, options, mesh);
   const Graph& graph = network.graph();
   const Property& property = report.keep(read_vnnlib(files.property, written.model().signature()));
   check_names(files.networks, property);
   check_import(written.model(), graph, options.seed,
                property.boxes.empty() ? nullptr : property.boxes.data());
   written.release_if_large(graph);
-  LedRanks ranks(channel, network, options);
-  const double loaded = elapsed_seconds();
-  Result result = search::verify(
-      graph, property, [&](const std::vector<double>& x) { return written.enclose(x); }, options,
-      tracer, std::move(continuation), ranks.get(), &network.ledger());
-  ranks.end(network.ledger());
-  result.ranks = ranks.reports();
-  result.checkpoint = checkpoint.written();
+  const search::Evaluate evaluate = [&](const std::vector<double>& x) {
+    return written.enclose(x);
+  };
+  Result result;
+  double loaded = elapsed_seconds();
+  if (mesh.tensor > 1) {
+    Graph share = graph;  // of which the weights are taken
+    bound::TensorRun run = join_neurons(*channel, mesh, share, options);
+    loaded = elapsed_seconds();
+    result = search::verify_together(run, graph, property, evaluate, options, tracer);
+    run.more(false);
+  } else {
+    LedRanks ranks(channel, network, options);
+    result = search::verify(graph, property, evaluate, options, tracer, std::move(continuation),
+                            ranks.get(), &network.ledger());
+    ranks.end(network.ledger());
+    result.ranks = ranks.reports();
+    result.checkpoint = checkpoint.written();
+  }
   result.phases.insert(result.phases.begin(), {"load", loaded});
   return result;
 }
@@ -114,25 +128,55 @@ class EarlyLeave {
   Report& report_;
 };
 
+/// Ranks that share the neurons bound the root and split nothing. Throws Error(kBadInput) where a
+/// search is asked for.
+void check_without_search(const VerifyArguments& arguments) {
+  const Options& options = arguments.options;
+  if (options.branch == "relu" || options.branch == "input") {
+    throw Error(
+        ErrorKind::kBadInput,
+        fmt::format("--branch {}: branch and bound needs the whole network on one rank, and "
+                    "--mesh {} shares the neurons; use --branch none, or rows={}",
+                    options.branch, options.mesh, read_mesh(options.mesh).ranks()));
+  }
+  if (!arguments.checkpoint.file.empty() || !arguments.checkpoint.resume.empty()) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--checkpoint, --resume: ranks that share the neurons (--mesh {}) have "
+                            "no search that could go on",
+                            options.mesh));
+  }
+  if (options.device.starts_with("cuda")) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--device {}: CPUs verify with --mesh {}, GPUs share neurons for "
+                            "`coronet bounds`; use --device cpu, or rows={}",
+                            options.device, options.mesh, read_mesh(options.mesh).ranks()));
+  }
+}
+
 int verify(const VerifyArguments& arguments) {
   Options options = arguments.options;
   QueryFiles files;
   comm::Launch launch;
+  Mesh mesh;
   std::string problem;
   try {
     launch = launch_of(options);
-    if (mesh_of(options, launch).tensor > 1) {
-      throw Error(ErrorKind::kBadInput,
-                  fmt::format("--mesh {}: branch and bound needs the whole network on one rank; "
-                              "neurons are shared by `coronet bounds` only",
-                              options.mesh));
+    mesh = mesh_of(options, launch);
+    if (mesh.tensor > 1) {
+      check_without_search(arguments);
+      options.device = "cpu";
     }
     files = query_files(arguments.files, arguments.networks);
   } catch (const Error& error) {
     problem = error.what();
   }
   const auto serve = [&](comm::Channel& channel, const Options& mine) {
-    serve_network(channel, files.networks.front().path, mine);
+    const std::string& path = files.networks.front().path;
+    if (mesh.tensor > 1) {
+      serve_neurons(channel, mesh, path, mine);
+    } else {
+      serve_network(channel, path, mine);
+    }
   };
   if (launch.rank != 0) {
     // What is wrong with the files, the leader says.
@@ -153,7 +197,8 @@ int verify(const VerifyArguments& arguments) {
   try {
     const auto lead = [&](comm::Channel* channel, const Options& mine) {
       const EarlyLeave leave(report, channel);
-      exit_code = report.decided(verify_files(files, mine, checkpoint, report, progress, channel));
+      exit_code =
+          report.decided(verify_files(files, mine, checkpoint, report, progress, channel, mesh));
     };
     run_leading(launch, options, lead, serve);
     return exit_code;

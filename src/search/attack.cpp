@@ -184,6 +184,14 @@ class Batch {
 
 }  // namespace
 
+AttackSettings short_attack(const Options& options, std::size_t clauses) {
+  AttackSettings settings;
+  settings.restarts = std::clamp<int>(512 / static_cast<int>(clauses), 1, 8);
+  settings.steps = std::min(20, options.attack_steps);
+  settings.stream = 1;
+  return settings;
+}
+
 std::int64_t attack(bound::Context& context, const std::vector<ClauseRows>& clauses,
                     const std::vector<GraphBox>& boxes, Judge& judge,
                     const AttackSettings& settings, std::vector<double>& best) {

@@ -2,9 +2,11 @@
 // random points.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "base/options.h"
 #include "bound/context.h"
 #include "search/judge.h"
 #include "search/spec.h"
@@ -17,6 +19,10 @@ struct AttackSettings {
   double seconds = 0;        ///< at most so long, if positive
   std::uint64_t stream = 0;  ///< separates the random numbers of one attack from another's
 };
+
+/// The attack that comes before any bound: most violated properties fall at once, and the others
+/// lose little time.
+AttackSettings short_attack(const Options& options, std::size_t clauses);
 
 /// Attacks the clauses (all of one box or of several); offers what it finds to the judge and stops
 /// when that is satisfied. best[k] becomes the least value of max_i f_i that any point of

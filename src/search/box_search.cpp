@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "base/error.h"
+#include "search/clause_list.h"
 #include "search/refine.h"
 
 namespace coronet::search {
@@ -344,51 +345,30 @@ bool BoxSearch::shrink() {
 /// Bounds every constraint of the open clauses; takes out the refuted ones; start_[k] is then where
 /// clause k's tree begins.
 void BoxSearch::bound_clauses(int iterations, const char* how) {
-  bound::RowList list;
-  list.node = engine_->net64.nodes() - 1;
-  bool any_input = false;
-  for (const ClauseRows& c : open_) any_input |= !c.input.empty();
-  for (const ClauseRows& c : open_) {
-    list.dense.insert(list.dense.end(), c.output.begin(), c.output.end());
-    list.constant.insert(list.constant.end(), c.constant.begin(), c.constant.end());
-    if (!any_input) continue;
-    if (c.input.empty()) {
-      list.input.resize(
-          list.input.size() + static_cast<std::size_t>(c.count) * engine_->net64.size(0), 0.0);
-    } else {
-      list.input.insert(list.input.end(), c.input.begin(), c.input.end());
-    }
-  }
+  const bound::RowList list = list_of(open_, engine_->net64.nodes() - 1, engine_->net64.size(0));
   bound::OptimiseSettings settings;
   settings.iterations = iterations;
   settings.lr = run_.options.lr_alpha;
   settings.decay = run_.options.lr_decay;
   settings.keep_alpha = true;
   const bound::RowBounds rows = bound_rows(engine_->context, root_, list, settings);
-  std::vector<char> refuted(open_.size(), 0);
+  const ClauseBounds found = bounds_of(open_, rows.bound);
   start_.assign(open_.size(), {});
   int r = 0;
   for (std::size_t k = 0; k < open_.size(); ++k) {
     const ClauseRows& c = open_[k];
-    double best = -HUGE_VAL;
-    int best_row = 0;
-    for (int i = 0; i < c.count; ++i, ++r) {
-      if (std::isfinite(rows.bound[r]) && refutes(rows.bound[r], c.strict[i] != 0)) refuted[k] = 1;
-      if (i == 0 || rows.bound[r] > best) {
-        best = rows.bound[r];
-        best_row = r;
-      }
-    }
+    const int first = std::exchange(r, r + c.count);
+    const int best_row = found.best_row[k];
     ClauseReport& report = run_.result.clauses[c.clause];
-    report.bound = std::max(report.bound, best);
-    if (refuted[k] != 0) {
+    report.bound = std::max(report.bound, found.best[k]);
+    if (found.refuted[k] != 0) {
       report.decided_by = how;
       continue;
     }
     BranchStart& s = start_[k];
-    s.bound = best;
+    s.bound = found.best[k];
     s.lambda.assign(c.count, 0.0F);
-    if (c.count > 0) s.lambda[best_row - (r - c.count)] = 1;
+    if (c.count > 0) s.lambda[best_row - first] = 1;
     s.alpha.resize(rows.alpha.size());
     for (std::size_t v = 0; v < rows.alpha.size(); ++v) {
       if (rows.alpha[v].empty()) continue;
@@ -397,7 +377,7 @@ void BoxSearch::bound_clauses(int iterations, const char* how) {
                         rows.alpha[v].begin() + (best_row + 1) * n);
     }
   }
-  drop_clauses(refuted);
+  drop_clauses(found.refuted);
 }
 
 void BoxSearch::drop_clauses(const std::vector<char>& refuted) {

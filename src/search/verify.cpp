@@ -8,6 +8,7 @@
 #include "graph/products.h"
 #include "search/attack.h"
 #include "search/box_search.h"
+#include "search/conclude.h"
 #include "search/resume.h"
 #include "search/run.h"
 
@@ -153,17 +154,13 @@ class Verification {
     p.phase = "attack";
     p.elapsed = elapsed_seconds();
     run_.tracer.progress(p);
-    AttackSettings settings;
-    settings.restarts = std::clamp<int>(512 / static_cast<int>(clauses_.size()), 1, 8);
-    settings.steps = std::min(20, run_.options.attack_steps);
-    settings.stream = 1;
+    const AttackSettings settings = short_attack(run_.options, clauses_.size());
     attack(whole_.context, clauses_, run_.boxes, oracle_, settings, run_.best_attack);
   }
 
   void finish() {
     Result& result = run_.result;
-    result.best_attack = HUGE_VAL;
-    for (double b : run_.best_attack) result.best_attack = std::min(result.best_attack, b);
+    result.best_attack = least(run_.best_attack);
     if (whole_.context.ledger != nullptr) {
       const MemoryUsage usage = whole_.context.ledger->usage();
       for (int i = 0; i < kMemoryClasses; ++i) {
@@ -177,30 +174,7 @@ class Verification {
       for (const auto& [tensor, bytes] : accelerator_.get()->memory())
         result.memory["device " + tensor] = bytes;
     }
-    if (auto point = oracle_.best()) {
-      result.verdict = Verdict::kViolated;
-      result.counterexample = std::move(*point);
-      return;
-    }
-    const bool all = std::all_of(result.clauses.begin(), result.clauses.end(),
-                                 [](const ClauseReport& c) { return !c.decided_by.empty(); });
-    if (all) {
-      result.verdict = Verdict::kHolds;
-      result.reason.clear();  // of a turn that ended early
-      result.open_domains = 0;
-      return;
-    }
-    if (deadline_.interrupted()) {
-      result.verdict = Verdict::kUnknown;
-      result.reason = "interrupted";
-      return;
-    }
-    result.verdict = deadline_.passed() ? Verdict::kTimeout : Verdict::kUnknown;
-    if (result.verdict == Verdict::kUnknown && oracle_.doubtful()) {
-      result.reason =
-          "a point meets the constraints within rounding: whether it does, no bound tells";
-    }
-    if (result.reason.empty()) result.reason = "some clauses are left open";
+    conclude(result, oracle_, deadline_);
   }
 
   const Graph& graph_;

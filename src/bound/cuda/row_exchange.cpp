@@ -7,16 +7,9 @@
 
 namespace coronet::bound {
 
-namespace {
-
-/// Fewer rows at a time would waste the products.
-constexpr std::size_t kLeastRows = 32;
-
-}  // namespace
-
 template <class T>
-int CudaRowExchange<T>::block_rows(std::size_t row_bytes) const {
-  return static_cast<int>(std::max(kBlockBytes / std::max<std::size_t>(row_bytes, 1), kLeastRows));
+int CudaRowExchange<T>::block_rows(std::size_t row_bytes, int least) const {
+  return std::max(static_cast<int>(kBlockBytes / std::max<std::size_t>(row_bytes, 1)), least);
 }
 
 template <class T>

@@ -23,7 +23,7 @@ class CudaRowExchange final : public RowExchange<T> {
   CudaRowExchange(cuda::Device& device, cuda::DeviceGroup& devices, TensorGroup& group)
       : device_(device), devices_(devices), group_(group) {}
 
-  [[nodiscard]] int block_rows(std::size_t row_bytes) const override;
+  [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const override;
   T* room(int number, std::size_t n) override;
   void gather(std::size_t places, int each, const T* share, T* whole) override;
   void scatter_sum(std::size_t places, int each, const T* whole, T* share,

@@ -122,7 +122,7 @@ class AffineShared final : public Affine<T> {
   /// fn(first, count) over rows of `width` numbers in all that are held whole.
   template <class Fn>
   void blocks(int rows, std::size_t width, const Fn& fn) const {
-    const int most = rows_->block_rows(width * sizeof(T));
+    const int most = rows_->block_rows(width * sizeof(T), windowed() ? 1 : TensorGroup::kLeastRows);
     for (int first = 0; first < rows; first += most) fn(first, std::min(most, rows - first));
   }
 

@@ -47,7 +47,7 @@ class AffineSummed final : public Affine<T> {
             const Extent& out) const override {
     share_->push(rows, x, in, y, out);
     const std::size_t n = constant_.bias.size();
-    const int most = rows_->block_rows(n * sizeof(T));
+    const int most = rows_->block_rows(n * sizeof(T), 1);
     for (int first = 0; first < rows.count; first += most) {
       const auto count = static_cast<std::size_t>(std::min(most, rows.count - first));
       T* const block = y + static_cast<std::size_t>(first) * n;

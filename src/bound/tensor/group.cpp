@@ -9,9 +9,6 @@ namespace coronet::bound {
 
 namespace {
 
-/// Fewer rows at a time would waste the products.
-constexpr std::size_t kLeastRows = 16;
-
 /// The first rooms are the group's own.
 constexpr int kPacked = 0;
 constexpr int kSummed = 1;
@@ -31,8 +28,8 @@ class Timer {
 
 }  // namespace
 
-int TensorGroup::block_rows(std::size_t row_bytes) const {
-  return static_cast<int>(std::max(block_bytes_ / std::max<std::size_t>(row_bytes, 1), kLeastRows));
+int TensorGroup::block_rows(std::size_t row_bytes, int least) const {
+  return std::max(static_cast<int>(block_bytes_ / std::max<std::size_t>(row_bytes, 1)), least);
 }
 
 std::size_t TensorGroup::bytes() const {

@@ -19,7 +19,7 @@ class TensorGroup {
  public:
   /// Rows are passed on in blocks of about so many bytes of whole nodes: that much is held beside
   /// the shares, a few times.
-  static constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kBlockBytes = std::size_t{1} << 18;
 
   explicit TensorGroup(comm::Communicator group, std::size_t block_bytes = kBlockBytes)
       : group_(std::move(group)), block_bytes_(block_bytes) {}
@@ -34,8 +34,11 @@ class TensorGroup {
   [[nodiscard]] std::uint64_t collectives() const { return collectives_; }
   /// Of the rooms.
   [[nodiscard]] std::size_t bytes() const;
-  /// Rows of so many bytes that are passed on at once.
-  [[nodiscard]] int block_rows(std::size_t row_bytes) const;
+  /// So many at least go through a dense weight at once: fewer would waste what it takes to bring
+  /// the weight into the kernels' order.
+  static constexpr int kLeastRows = 32;
+  /// Rows of so many bytes that are passed on at once, `least` of them or more.
+  [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const;
 
   /// Everybody's values become their sums, formed rank by rank. T: float or double.
   template <class T>

@@ -15,9 +15,8 @@ class RowExchange {
  public:
   virtual ~RowExchange() = default;
 
-  /// Rows of so many bytes that are passed on at once.
-  [[nodiscard]] virtual int block_rows(std::size_t row_bytes) const = 0;
   /// As TensorGroup's.
+  [[nodiscard]] virtual int block_rows(std::size_t row_bytes, int least) const = 0;
   virtual T* room(int number, std::size_t n) = 0;
   virtual void gather(std::size_t places, int each, const T* share, T* whole) = 0;
   virtual void scatter_sum(std::size_t places, int each, const T* whole, T* share,
@@ -31,8 +30,8 @@ class HostRows final : public RowExchange<T> {
  public:
   /// Refers to the group.
   explicit HostRows(TensorGroup& group) : group_(group) {}
-  [[nodiscard]] int block_rows(std::size_t row_bytes) const override {
-    return group_.block_rows(row_bytes);
+  [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const override {
+    return group_.block_rows(row_bytes, least);
   }
   T* room(int number, std::size_t n) override { return group_.room<T>(number, n); }
   void gather(std::size_t places, int each, const T* share, T* whole) override {

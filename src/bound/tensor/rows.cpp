@@ -48,7 +48,10 @@ RowBounds TensorRows::bound(const Root& root, const RowList& list, const Optimis
     throw Error(ErrorKind::kInternal, "slopes of ranks that share the neurons are not kept");
   }
   const Slice& slice = share_.slice[list.node];
-  if (!list.dense.empty() || slice.everywhere()) return together(root, list, settings, deadline);
+  if (!list.dense.empty() || slice.everywhere()) {
+    const bool none = list.dense.empty() && list.neuron.empty();
+    return none ? RowBounds() : together(root, list, settings, deadline);
+  }
   RowList wanted;
   wanted.node = list.node;
   std::vector<std::size_t> place;  // of each wanted row in the list

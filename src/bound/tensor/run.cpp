@@ -1,6 +1,7 @@
 #include "bound/tensor/run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <limits>
 #include <memory>
@@ -38,9 +39,8 @@ Options get_options(comm::Reader& reader) {
   return options;
 }
 
-comm::Bytes packed(const Options& options, const TensorQuery& query) {
+comm::Bytes packed(const TensorQuery& query) {
   comm::Writer writer;
-  put_options(writer, options);
   writer.put(query.lower);
   writer.put(query.upper);
   writer.put(query.method);
@@ -48,16 +48,12 @@ comm::Bytes packed(const Options& options, const TensorQuery& query) {
   put_list(writer, query.forms);
   writer.put(query.form_settings);
   writer.put(query.seconds);
+  writer.put(query.all_neurons);
   return writer.take();
 }
 
-TensorQuery unpack(const comm::Bytes& bytes, Options& options) {
+TensorQuery unpack(const comm::Bytes& bytes) {
   comm::Reader reader(bytes);
-  const int threads = options.threads;
-  const std::string device = options.device;
-  options = get_options(reader);
-  options.threads = threads;
-  options.device = device;
   TensorQuery query;
   reader.get(query.lower);
   reader.get(query.upper);
@@ -66,6 +62,7 @@ TensorQuery unpack(const comm::Bytes& bytes, Options& options) {
   query.forms = get_list(reader);
   reader.get(query.form_settings);
   reader.get(query.seconds);
+  reader.get(query.all_neurons);
   return query;
 }
 
@@ -114,57 +111,109 @@ std::unique_ptr<Accelerator> accelerator_of(comm::Communicator& ranks, const Opt
   return nullptr;
 }
 
+/// Rank 0's, with this rank's threads and its part of a chunk of rows.
+Options shared_options(comm::Communicator& ranks, const Mesh& mesh, const Options& mine) {
+  comm::Writer writer;
+  put_options(writer, mine);
+  const comm::Bytes bytes = ranks.broadcast(writer.take(), 0);
+  comm::Reader reader(bytes);
+  Options options = get_options(reader);
+  options.threads = mine.threads;
+  options.device = mine.device;
+  options.chunk_mib /= mesh.tensor;
+  return options;
+}
+
+std::uint64_t memory_limit(const Options& options) {
+  return options.memory_gib > 0 ? static_cast<std::uint64_t>(options.memory_gib * 0x1p30)
+                                : std::numeric_limits<std::uint64_t>::max();
+}
+
 }  // namespace
 
-FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& graph,
-                           const std::string& program, Options options, std::size_t pack_bytes,
-                           const TensorQuery* query) {
-  comm::Communicator ranks(channel);
-  Workers workers(options.threads);
-  const std::vector<RankIdentity> all = meet(ranks, graph, program, workers.size());
-  const TensorQuery asked = unpack(
-      ranks.broadcast(query == nullptr ? comm::Bytes() : packed(options, *query), 0), options);
-  const Deadline deadline(elapsed_seconds() + asked.seconds);
-  // A chunk of rows is shared as well.
-  options.chunk_mib /= mesh.tensor;
+struct TensorRun::State {
+  State(comm::Channel& channel, const Mesh& mesh, Graph& whole, const std::string& program,
+        const Options& mine, std::size_t pack_bytes)
+      : graph(whole),
+        ranks(channel),
+        workers(mine.threads),
+        all(meet(ranks, graph, program, workers.size())),
+        options(shared_options(ranks, mesh, mine)),
+        tensor(ranks.split(ranks.rank() / mesh.tensor, ranks.rank())),
+        rows(ranks.split(ranks.rank() % mesh.tensor, ranks.rank())),
+        accelerator(accelerator_of(ranks, options, graph)),
+        share(take_share(graph, tensor.size(), tensor.rank(), first_zones(graph, options.zones))),
+        ops32(share, packing(pack_bytes)),
+        ops64(share, packing(pack_bytes)),
+        weights(&ledger, MemoryClass::kWeights, share.weight_bytes()),
+        copies(&ledger, MemoryClass::kPackedWeights, ops32.bytes() + ops64.bytes()),
+        bounder(share, lanes, tensor, rows, memory_limit(options)) {
+    const bool on_device = accelerator != nullptr;
+    for (int lane = on_device ? 1 : lanes_of(ranks, workers); lane > 0; --lane) {
+      lanes.emplace_back(tensor.split(0, tensor.rank()), ops32, ops64, options, workers, deadline,
+                         silent);
+      lanes.back().context.count_in(&ledger);
+    }
+    TensorLane& first = lanes.front();
+    first.context.ranks = &bounder;
+    if (!on_device) return;
+    device = accelerator->prepare_share({share, ops64, first.net64, first.group}, workers);
+    first.context.device = device.get();
+  }
 
-  comm::Communicator tensor = ranks.split(ranks.rank() / mesh.tensor, ranks.rank());
-  comm::Communicator rows = ranks.split(ranks.rank() % mesh.tensor, ranks.rank());
-  const std::unique_ptr<Accelerator> accelerator = accelerator_of(ranks, options, graph);
-  const bool on_device = accelerator != nullptr;
-  const Share share =
-      take_share(graph, tensor.size(), tensor.rank(), first_zones(graph, options.zones));
-  // A device multiplies by weights of its own.
-  const std::size_t packing = on_device ? 0 : pack_bytes / tensor.size();
-  const SharedOperators<float> ops32(share, packing);
-  const SharedOperators<double> ops64(share, packing);
+  /// Bytes of a rank's packed weights; a device multiplies by weights of its own.
+  [[nodiscard]] std::size_t packing(std::size_t bytes_of_all) const {
+    return accelerator != nullptr ? 0 : bytes_of_all / tensor.size();
+  }
+
+  Graph& graph;  // without its weights, once the share is taken
+  comm::Communicator ranks;
+  Workers workers;
+  const std::vector<RankIdentity> all;
+  const Options options;
+  comm::Communicator tensor;
+  comm::Communicator rows;
+  const std::unique_ptr<Accelerator> accelerator;  // null: the CPU
+  const Share share;
+  const SharedOperators<float> ops32;
+  const SharedOperators<double> ops64;
   MemoryLedger ledger;
-  const Counted weights(&ledger, MemoryClass::kWeights, share.weight_bytes());
-  const Counted copies(&ledger, MemoryClass::kPackedWeights, ops32.bytes() + ops64.bytes());
+  const Counted weights;
+  const Counted copies;
   Tracer silent;
+  Deadline deadline{HUGE_VAL};  // of the query
   std::deque<TensorLane> lanes;
-  for (int lane = on_device ? 1 : lanes_of(ranks, workers); lane > 0; --lane) {
-    lanes.emplace_back(tensor.split(0, tensor.rank()), ops32, ops64, options, workers, deadline,
-                       silent);
-    lanes.back().context.count_in(&ledger);
-  }
-  TensorRows bounder(share, lanes, tensor, rows,
-                     options.memory_gib > 0
-                         ? static_cast<std::uint64_t>(options.memory_gib * 0x1p30)
-                         : std::numeric_limits<std::uint64_t>::max());
-  Context& context = lanes.front().context;
-  context.ranks = &bounder;
-  std::unique_ptr<RowDevice> device;
-  if (on_device) {
-    device = accelerator->prepare_share({share, ops64, lanes.front().net64, lanes.front().group},
-                                        workers);
-    context.device = device.get();
-  }
+  TensorRows bounder;
+  std::unique_ptr<RowDevice> device;  // of the first and only lane
 
+  FoundBounds bound(const TensorQuery& asked);
+  void report(FoundBounds& found);
+};
+
+TensorRun::TensorRun(comm::Channel& channel, const Mesh& mesh, Graph& graph,
+                     const std::string& program, Options options, std::size_t pack_bytes)
+    : state_(std::make_unique<State>(channel, mesh, graph, program, options, pack_bytes)) {}
+
+TensorRun::~TensorRun() = default;
+
+bool TensorRun::more(bool mine) {
+  char word = mine ? 1 : 0;
+  state_->ranks.broadcast(std::span<char>(&word, 1), 0);
+  return word != 0;
+}
+
+FoundBounds TensorRun::bound(const TensorQuery* query) {
+  return state_->bound(
+      unpack(state_->ranks.broadcast(query == nullptr ? comm::Bytes() : packed(*query), 0)));
+}
+
+FoundBounds TensorRun::State::bound(const TensorQuery& asked) {
+  deadline = Deadline(elapsed_seconds() + asked.seconds);
+  Context& context = lanes.front().context;
   RootSettings settings;
   settings.method = asked.method;
   settings.iterations = asked.iterations;
-  settings.all_neurons = true;
+  settings.all_neurons = asked.all_neurons;
   settings.by_intervals = share.by_intervals;
   FoundBounds found;
   const double begin = elapsed_seconds();
@@ -189,7 +238,11 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     found.bounds.lo[v] = whole_of(group, share.slice[u], root.bounds.lo[u]);
     found.bounds.hi[v] = whole_of(group, share.slice[u], root.bounds.hi[u]);
   }
+  report(found);
+  return found;
+}
 
+void TensorRun::State::report(FoundBounds& found) {
   struct Reports {
     std::int64_t rows;
     double seconds;
@@ -231,7 +284,6 @@ FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& grap
     found.shares.push_back(reports[r].share);
   }
   if (device != nullptr) found.link = device->link();
-  return found;
 }
 
 }  // namespace coronet::bound

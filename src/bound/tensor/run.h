@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,10 +23,11 @@ struct TensorQuery {
   int iterations = 0;
   RowList forms;  ///< dense rows over the outputs; none for Method::kInterval
   OptimiseSettings form_settings;
-  double seconds = 0;  ///< that all of it may take
+  double seconds = 0;       ///< that all of it may take
+  bool all_neurons = true;  ///< else those that are not known to be stable
 };
 
-/// What one rank needed for its share.
+/// What one rank needed for its share, over all queries so far.
 struct TensorReport {
   std::uint64_t weight_bytes = 0;  ///< of its neurons, as they are and packed
   std::uint64_t work_bytes = 0;    ///< the most of its threads' buffers: A-matrices in passing
@@ -47,16 +49,31 @@ struct FoundBounds {
   std::string link;  ///< how the GPUs of those that share them reach each other; empty without GPUs
 };
 
-/// As every rank, at the same time: meets the others, takes this one's share of the graph, whose
-/// weights are gone then (those that are elsewhere it fetches, its share of them), and bounds what
-/// rank 0 asks for, with its options, zones among them, but on the device that this rank's options
-/// name; `query` is null on the others. With a device named "auto", all have one or none uses it.
-/// Rank r is number r % mesh.tensor of its tensor group, and there are mesh.rows of them. The
-/// result is whole on every rank. `pack_bytes`: of packed weights of all ranks of a group. Throws
-/// as comm::Channel::receive does, and Error(kBadInput) where ranks differ, in having a device too,
-/// or there are fewer zones than asked for.
-FoundBounds bound_together(comm::Channel& channel, const Mesh& mesh, Graph& graph,
-                           const std::string& program, Options options, std::size_t pack_bytes,
-                           const TensorQuery* query);
+/// A rank's part in bounding what rank 0 asks for, one query after the other.
+class TensorRun {
+ public:
+  /// All ranks at the same time: they meet, take rank 0's options (zones among them; each has its
+  /// own threads and device, where all or none have one), and each takes its share of the graph,
+  /// whose weights are gone then (those that are elsewhere it fetches, its share of them). Rank r
+  /// is number r % mesh.tensor of its tensor group, and there are mesh.rows of them. `pack_bytes`:
+  /// of packed weights of all ranks of a group. Throws as comm::Channel::receive does, and
+  /// Error(kBadInput) where ranks differ, in having a device too, or there are fewer zones than
+  /// asked for. Refers to the channel and to the graph.
+  TensorRun(comm::Channel& channel, const Mesh& mesh, Graph& graph, const std::string& program,
+            Options options, std::size_t pack_bytes);
+  ~TensorRun();
+  TensorRun(const TensorRun&) = delete;
+  TensorRun& operator=(const TensorRun&) = delete;
+
+  /// All ranks: is there another query? Rank 0's word.
+  bool more(bool mine = false);
+  /// All ranks: bounds what rank 0 asks for; `query` is null on the others. The result is whole on
+  /// every rank.
+  FoundBounds bound(const TensorQuery* query);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace coronet::bound

@@ -1,0 +1,22 @@
+// One query by ranks that share the neurons: an attack, and bounds of the root. Nothing is split:
+// branch and bound needs the whole network on a rank.
+#pragma once
+
+#include "base/options.h"
+#include "base/progress.h"
+#include "bound/tensor/run.h"
+#include "graph/graph.h"
+#include "search/oracle.h"
+#include "spec/property.h"
+#include "spec/result.h"
+
+namespace coronet::search {
+
+/// As rank 0, whose part `run` is; the others answer its queries. `graph` is the whole one, its
+/// weights anywhere: they are read tile by tile by the attack, which is this rank's alone.
+/// `evaluate`: as verify() has it. `unsat` where the bounds of every box refute its clauses, as far
+/// as the options' method and iterations go; otherwise `unknown`, unless the attack found a point.
+Result verify_together(bound::TensorRun& run, const Graph& graph, const Property& property,
+                       const Evaluate& evaluate, const Options& options, Tracer& tracer);
+
+}  // namespace coronet::search
