@@ -361,16 +361,11 @@ TEST_F(RankProcesses, WeightsThatDoNotFitAreRefusedWithWhatHelps) {
 }
 
 /// Searches over weights that are not whole on each rank are the CPUs'.
-TEST_F(RankProcesses, GpusSearchWithWholeWeightsOnly) {
-  for (const char* weights : {"fsdp", "stream"}) {
-    SCOPED_TRACE(weights);
-    Words words{"verify", example("shapes.onnx"), example("holds.vnnlib"), "--weights", weights};
-    EXPECT_EQ(run(words).code, 0);
-    words.insert(words.end(), {"--device", "cuda"});
-    const Outcome outcome = run(words);
-    EXPECT_EQ(outcome.code, 2);
-    EXPECT_NE(outcome.err.find("--device cpu"), std::string::npos) << outcome.err;
-  }
+TEST_F(RankProcesses, NeuronsAreSharedOnGpusForBoundsOnly) {
+  const Outcome outcome = run({"verify", example("shapes.onnx"), example("holds.vnnlib"), "--mesh",
+                               "tensor=2", "--device", "cuda"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("--device cpu"), std::string::npos) << outcome.err;
 }
 
 TEST_F(RankProcesses, AKilledRankEndsAll) {

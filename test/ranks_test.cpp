@@ -43,6 +43,10 @@ class MemoryOnly final : public Accelerator {
                                      Workers& /*workers*/) override {
     throw Error(ErrorKind::kInternal, "nothing is bounded here");
   }
+  std::unique_ptr<RowDevice> prepare_share(const SharedNetwork& /*net*/,
+                                           Workers& /*workers*/) override {
+    throw Error(ErrorKind::kInternal, "nothing is bounded here");
+  }
   [[nodiscard]] std::string name() const override { return "memory"; }
   [[nodiscard]] std::map<std::string, std::uint64_t> memory() const override {
     return {{"total", 123}};

@@ -12,6 +12,8 @@
 
 namespace coronet::bound {
 
+struct SharedNetwork;
+
 /// One network on an accelerator, ready to bound rows.
 class RowDevice {
  public:
@@ -29,6 +31,8 @@ class RowDevice {
   virtual std::unique_ptr<Swarm> swarm(const Boxes& boxes) = 0;
   /// What bounds the domains of one search over this network.
   virtual std::unique_ptr<DomainRows> domains(const DomainSpace& space) = 0;
+  /// How it reaches the devices of the ranks that share the neurons; empty: there are none.
+  [[nodiscard]] virtual std::string link() const { return ""; }
 };
 
 /// One device, for as long as a run lasts.
@@ -37,6 +41,9 @@ class Accelerator {
   virtual ~Accelerator() = default;
   /// The network must outlive what is made of it. `workers` share in copying weights.
   virtual std::unique_ptr<RowDevice> prepare(const Network<double>& net, Workers& workers) = 0;
+  /// The same of a share of a network, as all ranks of its group, which also call parts(), and
+  /// bound() for the same rows, at the same time. There are no swarms and no domains of it.
+  virtual std::unique_ptr<RowDevice> prepare_share(const SharedNetwork& net, Workers& workers) = 0;
   [[nodiscard]] virtual std::string name() const = 0;
   /// Most bytes of device memory by tensor class, and "total".
   [[nodiscard]] virtual std::map<std::string, std::uint64_t> memory() const = 0;

@@ -19,7 +19,7 @@ class Network {
  public:
   Network(const Graph& graph, std::size_t pack_bytes);
   /// On a device of its own: make(v) is node v's operator there, nullptr where it is not affine.
-  using Make = std::function<std::unique_ptr<Affine<T>>(int node)>;
+  using Make = std::function<std::shared_ptr<const Affine<T>>(int node)>;
   /// group: the ranks that hold the graph together, where the nodes have a share of its neurons
   /// only (tensor/share.h); it must outlive this. counts: [nodes], or empty for all (counts()).
   Network(const Graph& graph, const Make& make, TensorGroup* group = nullptr,
@@ -46,7 +46,7 @@ class Network {
   const Graph* graph_;
   TensorGroup* group_ = nullptr;
   std::vector<char> counts_;
-  std::vector<std::unique_ptr<Affine<T>>> affine_;
+  std::vector<std::shared_ptr<const Affine<T>>> affine_;
   std::vector<char> elementwise_;
 };
 

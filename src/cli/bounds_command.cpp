@@ -50,6 +50,7 @@ Examples:
   coronet bounds net.onnx property.vnnlib --method alpha --iterations 20 --npz bounds.npz
   mpirun -n 4 coronet bounds net.onnx property.vnnlib --mesh rows=2,tensor=2
   coronet bounds net.onnx property.vnnlib --mesh tensor=2 --zones 2
+  coronet bounds net.onnx property.vnnlib --mesh tensor=4 --device cuda
 )";
 
 int choose_box(const Property& property, int wanted) {
@@ -149,6 +150,7 @@ int bounds(const BoundsArguments& arguments) {
   const QueryFiles files = query_files(arguments.files, {});
   const comm::Launch launch = launch_of(arguments.options);
   const Mesh mesh = mesh_of(arguments.options, launch);
+  if (mesh.tensor > 1) keep_nccl_from_multicast();
   const auto serve = [&](comm::Channel& channel, const Options& options) {
     const std::string& path = files.networks.front().path;
     if (mesh.tensor > 1) {

@@ -65,7 +65,7 @@ std::string bounds_table(const BoundsReport& report) {
   for (const RankReport& rank : report.found.ranks) memory.push_back(rank.memory);
   if (memory.empty()) memory.push_back(report.found.memory);
   text += memory_table(memory);
-  text += share_words(report.found.shares, report.found.ranks);
+  text += share_words(report.found);
   if (report.rows.empty()) return text;
   Table rows({">clause", ">lower bound", "", "of"});
   for (const RowReport& row : report.rows) {
@@ -91,6 +91,7 @@ std::string bounds_json(const BoundsReport& report, const Options& options,
   out["memory"] = peak_resident_bytes();
   out["counted_memory"] = memory_json(report.found.memory);
   if (!report.found.ranks.empty()) out["ranks"] = ranks_json(report.found.ranks);
+  if (!report.found.link.empty()) out["device_link"] = report.found.link;
   for (std::size_t r = 0; r < report.found.shares.size(); ++r) {
     const bound::TensorReport& share = report.found.shares[r];
     out["ranks"][r]["weight_bytes"] = share.weight_bytes;

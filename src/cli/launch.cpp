@@ -114,11 +114,6 @@ Mesh mesh_of(const Options& options, const comm::Launch& launch) {
                 fmt::format("--mesh {}: ranks that share rows share domains too: write rows={}",
                             options.mesh, launch.ranks));
   }
-  if (mesh.tensor > 1 && options.device.starts_with("cuda")) {
-    throw Error(ErrorKind::kBadInput,
-                fmt::format("--mesh {}: neurons are shared on CPUs; use --device cpu, or rows={}",
-                            options.mesh, launch.ranks));
-  }
   if (mesh.tensor > 1 && !whole_weights(options)) {
     throw Error(
         ErrorKind::kBadInput,
@@ -127,6 +122,8 @@ Mesh mesh_of(const Options& options, const comm::Launch& launch) {
   }
   return mesh;
 }
+
+void keep_nccl_from_multicast() { ::setenv("NCCL_NVLS_ENABLE", "0", 1); }
 
 void run_leading(const Launch& launch, const Options& options, const Lead& lead,
                  const Serve& serve) {

@@ -18,6 +18,10 @@ comm::Launch launch_of(const Options& options);
 /// Error(kBadInput) where the mesh has not as many ranks, or shares what they cannot.
 Mesh mesh_of(const Options& options, const comm::Launch& launch);
 
+/// NCCL_NVLS_ENABLE=0 in the environment, before there are threads: NCCL reads it once, and what it
+/// would do with NVLink's multicast is for sums that it forms itself, of which there are none.
+void keep_nccl_from_multicast();
+
 /// A rank's work. `options`: with the threads and the GPU that are this rank's share.
 using Lead = std::function<void(comm::Channel* ranks, const Options& options)>;
 using Serve = std::function<void(comm::Channel& ranks, const Options& options)>;

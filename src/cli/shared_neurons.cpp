@@ -61,18 +61,19 @@ bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph&
   return found;
 }
 
-std::string share_words(const std::vector<bound::TensorReport>& shares,
-                        const std::vector<RankReport>& ranks) {
+std::string share_words(const bound::FoundBounds& found) {
+  const std::vector<bound::TensorReport>& shares = found.shares;
   if (shares.empty()) return "";
   const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 0x1p20; };
   return fmt::format(
       "each rank's share: weights {} MiB, buffers {} MiB; {} MiB told the others; {} s of its "
-      "threads' {} s to tell them and to wait for them\n",
+      "threads' {} s to tell them and to wait for them{}\n",
       span_words(shares, [&](std::size_t r) { return mib(shares[r].weight_bytes); }),
       span_words(shares, [&](std::size_t r) { return mib(shares[r].work_bytes); }),
       span_words(shares, [&](std::size_t r) { return mib(shares[r].told_bytes); }),
       span_words(shares, [&](std::size_t r) { return shares[r].collective_seconds; }),
-      span_words(ranks, [&](std::size_t r) { return ranks[r].seconds; }));
+      span_words(found.ranks, [&](std::size_t r) { return found.ranks[r].seconds; }),
+      found.link.empty() ? "" : "; GPUs by " + found.link);
 }
 
 }  // namespace coronet::cli

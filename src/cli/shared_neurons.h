@@ -31,7 +31,6 @@ bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph&
 /// "each rank's share: weights 12.5 to 12.6 MiB, buffers 3.0 to 3.0 MiB; 40.0 to 41.0 MiB told the
 /// others; 1.2 to 1.5 s of its threads' 9.0 to 9.1 s to tell them and to wait for them", with a
 /// final newline; empty for no shares.
-std::string share_words(const std::vector<bound::TensorReport>& shares,
-                        const std::vector<RankReport>& ranks);
+std::string share_words(const bound::FoundBounds& found);
 
 }  // namespace coronet::cli

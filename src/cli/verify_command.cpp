@@ -145,6 +145,12 @@ void check_without_search(const VerifyArguments& arguments) {
                             "no search that could go on",
                             options.mesh));
   }
+  if (options.device.starts_with("cuda")) {
+    throw Error(ErrorKind::kBadInput,
+                fmt::format("--device {}: CPUs verify with --mesh {}, GPUs share neurons for "
+                            "`coronet bounds`; use --device cpu, or rows={}",
+                            options.device, options.mesh, read_mesh(options.mesh).ranks()));
+  }
 }
 
 int verify(const VerifyArguments& arguments) {

@@ -264,12 +264,9 @@ struct Maker {
   cuda::Precision precision;
   const std::shared_ptr<cuda::DenseWeight>& weight;
   const cuda::Part& part;
-  const Graph& graph;
-  const Node& node;
+  const std::vector<int>& in;
   const Affine<double>& host;
   using Made = std::unique_ptr<Affine<T>>;
-
-  [[nodiscard]] int in(int k) const { return graph.nodes[node.inputs[k]].shape.size(); }
 
   Made operator()(const Dense& op) const {
     return std::make_unique<CudaDense<T>>(device, host, op, weight, part, precision);
@@ -282,12 +279,10 @@ struct Maker {
   }
   Made operator()(const Sum& op) const { return std::make_unique<CudaSum<T>>(device, host, op); }
   Made operator()(const Select& op) const {
-    std::vector<int> sizes;
-    for (int k = 0; k < static_cast<int>(node.inputs.size()); ++k) sizes.push_back(in(k));
-    return std::make_unique<CudaSelect<T>>(device, host, op, sizes);
+    return std::make_unique<CudaSelect<T>>(device, host, op, in);
   }
   Made operator()(const Sparse& op) const {
-    return std::make_unique<CudaSparse<T>>(device, host, op, in(0));
+    return std::make_unique<CudaSparse<T>>(device, host, op, in[0]);
   }
   Made operator()(const Input&) const { return nullptr; }
   Made operator()(const Relu&) const { return nullptr; }
@@ -328,18 +323,20 @@ std::unique_ptr<cuda::FetchedWeights> fetched_weights(cuda::Device& device, cons
 template <class T>
 std::unique_ptr<Affine<T>> make_cuda_affine(cuda::Device& device, cuda::Precision precision,
                                             const std::shared_ptr<cuda::DenseWeight>& weight,
-                                            const cuda::Part& part, const Graph& graph, int node,
+                                            const cuda::Part& part, const Node& node,
+                                            const std::vector<int>& in,
                                             const Affine<double>& host) {
-  return std::visit(Maker<T>{device, precision, weight, part, graph, graph.nodes[node], host},
-                    graph.nodes[node].op);
+  return std::visit(Maker<T>{device, precision, weight, part, in, host}, node.op);
 }
 template std::unique_ptr<Affine<float>> make_cuda_affine(cuda::Device&, cuda::Precision,
                                                          const std::shared_ptr<cuda::DenseWeight>&,
-                                                         const cuda::Part&, const Graph&, int,
+                                                         const cuda::Part&, const Node&,
+                                                         const std::vector<int>&,
                                                          const Affine<double>&);
 template std::unique_ptr<Affine<double>> make_cuda_affine(cuda::Device&, cuda::Precision,
                                                           const std::shared_ptr<cuda::DenseWeight>&,
-                                                          const cuda::Part&, const Graph&, int,
+                                                          const cuda::Part&, const Node&,
+                                                          const std::vector<int>&,
                                                           const Affine<double>&);
 
 }  // namespace coronet::bound

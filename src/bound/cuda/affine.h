@@ -22,11 +22,11 @@ std::unique_ptr<cuda::FetchedWeights> fetched_weights(cuda::Device& device, cons
 
 /// Node's operator on the device; `host` is the same operator on the CPU, which must outlive it.
 /// Products of float32 rows are formed in `precision`. `weight` and `part`: what a dense
-/// operator multiplies by; null where it is none.
+/// operator multiplies by; null where it is none. `in`: the sizes of its inputs.
 template <class T>
 std::unique_ptr<Affine<T>> make_cuda_affine(cuda::Device& device, cuda::Precision precision,
                                             const std::shared_ptr<cuda::DenseWeight>& weight,
-                                            const cuda::Part& part, const Graph& graph, int node,
-                                            const Affine<double>& host);
+                                            const cuda::Part& part, const Node& node,
+                                            const std::vector<int>& in, const Affine<double>& host);
 
 }  // namespace coronet::bound

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <utility>
 
+#include "bound/cuda/row_exchange.h"
 #include "bound/cuda/upload.h"
 
 namespace coronet::bound {
@@ -35,7 +36,9 @@ Network<T> cuda_network(cuda::Device& device, cuda::Precision precision, const C
   const std::vector<cuda::Part> parts = parts_of(host, weights, kept);
   return Network<T>(host.graph(), [&](int v) -> std::unique_ptr<Affine<T>> {
     if (host.affine(v) == nullptr) return nullptr;
-    return make_cuda_affine<T>(device, precision, weights[v], parts[v], host.graph(), v,
+    std::vector<int> in;
+    for (int u : host.inputs(v)) in.push_back(host.size(u));
+    return make_cuda_affine<T>(device, precision, weights[v], parts[v], host.graph().nodes[v], in,
                                *host.affine(v));
   });
 }
@@ -43,6 +46,26 @@ template Network<float> cuda_network(cuda::Device&, cuda::Precision, const CudaW
                                      const Network<double>&, const std::vector<std::vector<int>>*);
 template Network<double> cuda_network(cuda::Device&, cuda::Precision, const CudaWeights&,
                                       const Network<double>&, const std::vector<std::vector<int>>*);
+
+template <class T>
+Network<T> cuda_share(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
+                      const SharedNetwork& net, cuda::DeviceGroup& devices) {
+  const auto rows = std::make_shared<CudaRowExchange<T>>(device, devices, net.group);
+  return shared_network<T>(
+      net.share, net.group, rows, [&](int v) -> std::shared_ptr<const Affine<T>> {
+        const Affine<double>* const shared = net.operators.of(v);
+        const Affine<double>* const host = shared != nullptr ? shared : net.host.affine(v);
+        if (host == nullptr) return nullptr;
+        const Node& node = net.share.graph.nodes[v];
+        std::vector<int> in;
+        for (int u : node.inputs) in.push_back(net.share.read(v, u).size());
+        return make_cuda_affine<T>(device, precision, weights[v], {}, node, in, *host);
+      });
+}
+template Network<float> cuda_share(cuda::Device&, cuda::Precision, const CudaWeights&,
+                                   const SharedNetwork&, cuda::DeviceGroup&);
+template Network<double> cuda_share(cuda::Device&, cuda::Precision, const CudaWeights&,
+                                    const SharedNetwork&, cuda::DeviceGroup&);
 
 void CudaNetworks::load(const Plan& plan, std::size_t reserve) const {
   for (auto v = plan.order.rbegin(); v != plan.order.rend(); ++v) {

@@ -8,6 +8,8 @@
 #include "bound/engine.h"
 #include "bound/optimise.h"
 #include "bound/reduce.h"
+#include "bound/tensor/share.h"
+#include "cuda/device_group.h"
 
 namespace coronet::bound {
 
@@ -22,6 +24,11 @@ Network<T> cuda_network(cuda::Device& device, cuda::Precision precision, const C
                         const Network<double>& host,
                         const std::vector<std::vector<int>>* kept = nullptr);
 
+/// A rank's share on its device, with the devices of its group. All of them must outlive it.
+template <class T>
+Network<T> cuda_share(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
+                      const SharedNetwork& net, cuda::DeviceGroup& devices);
+
 /// A graph in both arithmetics, as above; products that a bound counts on are exact.
 struct CudaNetworks {
   Network<float> net32;
@@ -33,6 +40,12 @@ struct CudaNetworks {
         net64(cuda_network<double>(device, cuda::Precision::kExact, weights, host, kept)),
         weights_(&weights),
         parts_(parts_of(host, weights, kept)) {}
+  CudaNetworks(cuda::Device& device, cuda::Precision precision, const CudaWeights& weights,
+               const SharedNetwork& net, cuda::DeviceGroup& devices)
+      : net32(cuda_share<float>(device, precision, weights, net, devices)),
+        net64(cuda_share<double>(device, cuda::Precision::kExact, weights, net, devices)),
+        weights_(&weights),
+        parts_(parts_of(net.host, weights, nullptr)) {}
 
   /// Brings the weights that rows of the plan are multiplied by to the device, as many as leave
   /// `reserve` bytes free there, so that none comes or shrinks while rows are there.

@@ -9,6 +9,7 @@
 #include "bound/cuda/domain_rows.h"
 #include "bound/cuda/networks.h"
 #include "bound/cuda/open.h"
+#include "bound/cuda/row_exchange.h"
 #include "bound/cuda/swarm.h"
 #include "bound/cuda/upload.h"
 #include "bound/descent.h"
@@ -30,6 +31,20 @@ struct CudaEngine {
         whole(on, p, weights, net),
         space32(Cuda(on, cuda::Tensor::kA)),
         space64(Cuda(on, cuda::Tensor::kWorkspace)) {}
+  CudaEngine(cuda::Device& on, const SharedNetwork& net, Workers& workers, cuda::Precision p,
+             std::size_t chunk)
+      : device(on),
+        host(net.host),
+        precision(p),
+        chunk_bytes(chunk),
+        weights(dense_weights(on, net.host.graph(), workers, nullptr)),
+        devices(std::make_unique<cuda::DeviceGroup>(on, net.group.ranks())),
+        whole(on, p, weights, net, *devices),
+        space32(Cuda(on, cuda::Tensor::kA)),
+        space64(Cuda(on, cuda::Tensor::kWorkspace)) {}
+
+  /// Rows go through the network as it is: its ranks would have to leave out the same of it.
+  [[nodiscard]] bool unreduced() const { return fetched != nullptr || devices != nullptr; }
 
   cuda::Device& device;
   const Network<double>& host;
@@ -37,6 +52,7 @@ struct CudaEngine {
   std::size_t chunk_bytes;
   std::unique_ptr<cuda::FetchedWeights> fetched;  ///< null: the weights are here
   CudaWeights weights;
+  std::unique_ptr<cuda::DeviceGroup> devices;  ///< of ranks that share the neurons; null: none do
   CudaNetworks whole;
   Workspace<float, Cuda> space32;
   Workspace<double, Cuda> space64;
@@ -54,10 +70,9 @@ class CudaParts final : public RowParts {
         deadline_(deadline),
         node_(list.node),
         total_(list.count(engine.host.size(list.node))),
-        outlined_(engine.fetched != nullptr
-                      ? nullptr
-                      : Outlined::make(device_, engine.precision, engine.weights,
-                                       engine.host.graph(), root, list)),
+        outlined_(engine.unreduced() ? nullptr
+                                     : Outlined::make(device_, engine.precision, engine.weights,
+                                                      engine.host.graph(), root, list)),
         reduced_(outlined_ ? &outlined_->reduced() : nullptr),
         networks_(outlined_ ? outlined_->networks() : engine.whole),
         list_(outlined_ ? renumbered(list, reduced_->kept[list.node]) : list),
@@ -68,7 +83,7 @@ class CudaParts final : public RowParts {
     const std::size_t slopes = optimise_ ? slopes_of(plan_, scene_.relax32) : 0;
     row_ = row_bytes(plan_, sizeof(float), slopes, sizeof(kernels::Moment));
     row64_ = row_bytes(plan_, sizeof(double), 0, 0);
-    networks_.load(plan_, kLeastRows * std::max(row_, row64_) + kPassing);
+    networks_.load(plan_, kLeastRows * std::max(row_, row64_) + passing());
   }
 
   [[nodiscard]] int rows() const override { return total_; }
@@ -102,8 +117,8 @@ class CudaParts final : public RowParts {
     engine_.space32.clear();
     if (settings_.keep_alpha) keep_slopes(found, first, last, result, origin);
     // Beside the slopes that were found, which are there in double too, chunks are smaller.
-    const int at_once =
-        rows_for(row64_, last - first, optimise_ ? engine_.chunk_bytes / 2 : engine_.chunk_bytes);
+    const int at_once = agreed(
+        rows_for(row64_, last - first, optimise_ ? engine_.chunk_bytes / 2 : engine_.chunk_bytes));
     for (int at = first; at < last; at += at_once) {
       const int end = std::min(last, at + at_once);
       Rows<double, Cuda> rows =
@@ -131,7 +146,7 @@ class CudaParts final : public RowParts {
   /// the products.
   [[nodiscard]] int rows_for(std::size_t bytes, int total, std::size_t budget) const {
     const cuda::Arena& arena = device_.arena();
-    const std::size_t used = arena.now().total + kPassing;
+    const std::size_t used = arena.now().total + passing();
     const std::size_t left = arena.limit() - std::min(arena.limit(), used);
     const auto fit =
         static_cast<int>(std::clamp<std::size_t>(std::min(budget, left) / bytes, kLeastRows, 8192));
@@ -145,6 +160,17 @@ class CudaParts final : public RowParts {
   static constexpr int kLeastRows = 32;
   /// Tiles of weights that come or are widened while rows are there.
   static constexpr std::size_t kPassing = 2 * cuda::kTileBytes + 2 * cuda::Staging::kBytes;
+
+  /// Ranks that share the neurons cut rows alike: as many at once as the least of them can.
+  [[nodiscard]] int agreed(int rows) const {
+    TensorGroup* const group = networks_.net64.group();
+    return group == nullptr ? rows : static_cast<int>(group->least(rows));
+  }
+  [[nodiscard]] std::size_t passing() const {
+    const std::size_t blocks = CudaRowExchange<double>::kBlocks * 2;  // and those of float32
+    return kPassing +
+           (engine_.devices != nullptr ? blocks * CudaRowExchange<double>::kBlockBytes : 0);
+  }
 
   /// The slopes of whole rows, the lines' own where a neuron did not remain.
   void keep_slopes(const SlopesOf<Cuda>& found, int first, int last, RowBounds& result,
@@ -198,6 +224,9 @@ class CudaRows final : public RowDevice {
   CudaRows(cuda::Device& device, const Network<double>& host, Workers& workers,
            cuda::Precision precision, std::size_t chunk_bytes)
       : engine_(device, host, workers, precision, chunk_bytes) {}
+  CudaRows(cuda::Device& device, const SharedNetwork& net, Workers& workers,
+           cuda::Precision precision, std::size_t chunk_bytes)
+      : engine_(device, net, workers, precision, chunk_bytes) {}
 
   std::unique_ptr<RowParts> parts(const Root& root, const RowList& list,
                                   const OptimiseSettings& settings,
@@ -209,6 +238,7 @@ class CudaRows final : public RowDevice {
   [[nodiscard]] const Network<double>& columns() const override { return engine_.whole.net64; }
 
   std::unique_ptr<Swarm> swarm(const Boxes& boxes) override {
+    refuse_shares();
     engine_.device.use();
     if (!points_) {
       points_.emplace(cuda_network<float>(engine_.device, cuda::Precision::kExact, engine_.weights,
@@ -218,12 +248,22 @@ class CudaRows final : public RowDevice {
   }
 
   std::unique_ptr<DomainRows> domains(const DomainSpace& space) override {
+    refuse_shares();
     engine_.device.use();
     return make_cuda_domain_rows(engine_.device, engine_.whole.net32, engine_.whole.net64, space,
                                  engine_.chunk_bytes);
   }
 
+  [[nodiscard]] std::string link() const override {
+    return engine_.devices == nullptr ? "" : engine_.devices->link();
+  }
+
  private:
+  void refuse_shares() const {
+    if (engine_.devices == nullptr) return;
+    throw Error(ErrorKind::kInternal, "ranks that share the neurons bound rows and no more");
+  }
+
   CudaEngine engine_;
   std::optional<Network<float>> points_;  // made when a swarm is first asked for
 };
@@ -246,6 +286,13 @@ class CudaAccelerator final : public Accelerator {
     device_.use();
     const double automatic = weights_here(net.graph()) ? kChunkMib : kFetchedChunkMib;
     const double mib = chunk_mib_ > 0 ? chunk_mib_ : automatic;
+    return std::make_unique<CudaRows>(device_, net, workers, precision_,
+                                      static_cast<std::size_t>(mib * 0x1p20));
+  }
+  std::unique_ptr<RowDevice> prepare_share(const SharedNetwork& net, Workers& workers) override {
+    device_.use();
+    // A chunk of rows is shared as well.
+    const double mib = (chunk_mib_ > 0 ? chunk_mib_ : kChunkMib) / net.group.size();
     return std::make_unique<CudaRows>(device_, net, workers, precision_,
                                       static_cast<std::size_t>(mib * 0x1p20));
   }

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "bound/affine.h"
 #include "bound/tensor/group.h"
+#include "bound/tensor/row_exchange.h"
 #include "bound/tensor/slice.h"
 
 namespace coronet::bound {
@@ -20,9 +20,11 @@ namespace coronet::bound {
 template <class T>
 class AffineShared final : public Affine<T> {
  public:
-  /// in: of each input. Refers to the group.
-  AffineShared(std::shared_ptr<const Affine<T>> share, std::vector<Slice> in, TensorGroup& group)
-      : share_(std::move(share)), in_(std::move(in)), group_(group) {}
+  /// in: of each input. `rows`: of the device that `share` works on; columns are the host's. Refers
+  /// to the group.
+  AffineShared(std::shared_ptr<const Affine<T>> share, std::vector<Slice> in, TensorGroup& group,
+               std::shared_ptr<RowExchange<T>> rows)
+      : share_(std::move(share)), in_(std::move(in)), group_(group), rows_(std::move(rows)) {}
 
   bool windowed() const override { return share_->windowed(); }
   Extent reach(const Extent& out, int k) const override {
@@ -74,8 +76,8 @@ class AffineShared final : public Affine<T> {
           continue;
         }
         const std::size_t n = static_cast<std::size_t>(count) * whole[k].size();
-        T* to = group_.room<T>(k, n);
-        group_.gather(places(count, k, *in[k]), in_[k].each(), at(x[k], first, *in[k]), to);
+        T* to = rows_->room(k, n);
+        rows_->gather(places(count, k, *in[k]), in_[k].each(), at(x[k], first, *in[k]), to);
         values[k] = to;
       }
       share_->push(part(rows, first, count), values.data(), extents.data(), at(y, first, out), out);
@@ -120,24 +122,21 @@ class AffineShared final : public Affine<T> {
   /// fn(first, count) over rows of `width` numbers in all that are held whole.
   template <class Fn>
   void blocks(int rows, std::size_t width, const Fn& fn) const {
-    const int most =
-        group_.block_rows(width * sizeof(T), windowed() ? 1 : TensorGroup::kLeastRows);
+    const int most = rows_->block_rows(width * sizeof(T), windowed() ? 1 : TensorGroup::kLeastRows);
     for (int first = 0; first < rows; first += most) fn(first, std::min(most, rows - first));
   }
 
   /// Where this rank's products for input k go before they are added up.
   T* products(int rows, int k, const Extent& whole, T* u, bool accumulate) const {
     if (in_[k].everywhere() && !accumulate) return u;
-    return group_.room<T>(0, static_cast<std::size_t>(rows) * whole.size());
+    return rows_->room(0, static_cast<std::size_t>(rows) * whole.size());
   }
   void add_up(int rows, int k, const Extent& in, T* products, T* u, bool accumulate) const {
     if (!in_[k].everywhere()) {
-      group_.scatter_sum(places(rows, k, in), in_[k].each(), products, u, accumulate);
-      return;
+      rows_->scatter_sum(places(rows, k, in), in_[k].each(), products, u, accumulate);
+    } else {
+      rows_->sum(static_cast<std::size_t>(rows) * in.size(), products, u, accumulate);
     }
-    const std::size_t n = static_cast<std::size_t>(rows) * in.size();
-    group_.sum(std::span<T>(products, n));
-    for (std::size_t i = 0; accumulate && i < n; ++i) u[i] += products[i];
   }
 
   [[nodiscard]] std::vector<const double*> columns(const double* const* u) const {
@@ -157,6 +156,7 @@ class AffineShared final : public Affine<T> {
   std::shared_ptr<const Affine<T>> share_;
   std::vector<Slice> in_;
   TensorGroup& group_;
+  std::shared_ptr<RowExchange<T>> rows_;
 };
 
 }  // namespace coronet::bound

@@ -9,7 +9,7 @@
 
 #include "bound/affine.h"
 #include "bound/tensor/group.h"
-#include "device/vector.h"
+#include "bound/tensor/row_exchange.h"
 
 namespace coronet::bound {
 
@@ -19,18 +19,17 @@ struct Constant {
   Precision precision;
 };
 
-/// `share` multiplies this rank's inputs by their columns of the weights and adds nothing; the
-/// outputs, which every rank has whole, are the ranks' products, added up rank by rank, and the
-/// constant. Pull needs nobody else, push and columns add up.
+/// `share` multiplies this rank's inputs by their columns of the weights; rank 0's adds the
+/// constant. The outputs, which every rank has whole, are the ranks' products, added up rank by
+/// rank. Pull needs nobody else, push and columns add up.
 template <class T>
 class AffineSummed final : public Affine<T> {
  public:
-  /// Refers to the constant and to the group.
-  AffineSummed(std::shared_ptr<const Affine<T>> share, const Constant& constant, TensorGroup& group)
-      : share_(std::move(share)),
-        constant_(constant),
-        bias_(constant.bias.begin(), constant.bias.end()),
-        group_(group) {}
+  /// `rows`: of the device that `share` works on; columns are the host's. Refers to the constant
+  /// and to the group.
+  AffineSummed(std::shared_ptr<const Affine<T>> share, const Constant& constant, TensorGroup& group,
+               std::shared_ptr<RowExchange<T>> rows)
+      : share_(std::move(share)), constant_(constant), group_(group), rows_(std::move(rows)) {}
 
   Extent reach(const Extent& out, int k) const override { return share_->reach(out, k); }
 
@@ -41,43 +40,34 @@ class AffineSummed final : public Affine<T> {
 
   bool pull_selection(int count, const int* neuron, const T* sign, T* u,
                       double* bias) const override {
-    if (!share_->pull_selection(count, neuron, sign, u, nullptr)) return false;
-    for (int r = 0; bias != nullptr && r < count; ++r) bias[r] += sign[r] * bias_of(neuron[r]);
-    return true;
+    return share_->pull_selection(count, neuron, sign, u, bias);
   }
 
   void push(const RowSet& rows, const T* const* x, const Extent* const* in, T* y,
             const Extent& out) const override {
     share_->push(rows, x, in, y, out);
-    const std::size_t n = bias_.size();
-    const int most = group_.block_rows(n * sizeof(T), 1);
+    const std::size_t n = constant_.bias.size();
+    const int most = rows_->block_rows(n * sizeof(T), 1);
     for (int first = 0; first < rows.count; first += most) {
       const auto count = static_cast<std::size_t>(std::min(most, rows.count - first));
-      group_.sum(std::span<T>(y + static_cast<std::size_t>(first) * n, count * n));
-    }
-    for (int r = 0; r < rows.count; ++r) {
-      T* row = y + static_cast<std::size_t>(r) * n;
-      for (std::size_t j = 0; j < n; ++j) row[j] += bias_[j];
+      T* const block = y + static_cast<std::size_t>(first) * n;
+      rows_->sum(count * n, block, block, false);
     }
   }
 
-  void bias(const RowSet& rows, const T* a, const Extent&, double* bias) const override {
-    const int n = static_cast<int>(bias_.size());
-    for (int r = 0; r < rows.count; ++r) {
-      bias[r] += device::dot(n, a + static_cast<std::size_t>(r) * bias_.size(), bias_.data());
-    }
+  /// Rank 0's share has it, and counts it (Network::counts).
+  void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const override {
+    share_->bias(rows, a, out, bias);
   }
   double bias_of(int element) const override { return constant_.bias[element]; }
 
   void apply(const double* const* u, double* y, Workers* workers) const override {
     share_->apply(u, y, workers);
-    group_.sum(std::span<double>(y, bias_.size()));
-    for (std::size_t j = 0; j < bias_.size(); ++j) y[j] += constant_.bias[j];
+    group_.sum(std::span<double>(y, constant_.bias.size()));
   }
   void apply_abs(const double* const* u, double* y, Workers* workers) const override {
     share_->apply_abs(u, y, workers);
-    group_.sum(std::span<double>(y, bias_.size()));
-    for (std::size_t j = 0; j < bias_.size(); ++j) y[j] += hidden(static_cast<int>(j));
+    group_.sum(std::span<double>(y, constant_.bias.size()));
   }
 
   double hidden(int element) const override {
@@ -90,8 +80,8 @@ class AffineSummed final : public Affine<T> {
  private:
   std::shared_ptr<const Affine<T>> share_;
   const Constant& constant_;
-  AlignedVector<T> bias_;
   TensorGroup& group_;
+  std::shared_ptr<RowExchange<T>> rows_;
 };
 
 }  // namespace coronet::bound

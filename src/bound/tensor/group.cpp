@@ -57,6 +57,12 @@ bool TensorGroup::agree(bool mine) {
   return word != 0;
 }
 
+std::int64_t TensorGroup::least(std::int64_t mine) {
+  const Timer timer(seconds_);
+  group_.all_reduce(std::span<std::int64_t>(&mine, 1), comm::Reduction::kMin);
+  return mine;
+}
+
 template <class T>
 void TensorGroup::gather(std::size_t places, int each, const T* share, T* whole) {
   const Timer timer(seconds_);

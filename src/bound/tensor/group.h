@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/aligned.h"
+#include "base/resources.h"
 #include "comm/communicator.h"
 
 namespace coronet::bound {
@@ -44,6 +45,20 @@ class TensorGroup {
   void sum(std::span<T> values);
   /// Rank 0's word.
   bool agree(bool mine);
+  /// The least of all ranks' numbers.
+  std::int64_t least(std::int64_t mine);
+
+  /// fn(), in which this rank tells the others so many bytes by other ways, as one of these calls.
+  template <class Fn>
+  void meet(std::size_t bytes, const Fn& fn) {
+    const double begin = elapsed_seconds();
+    fn();
+    seconds_ += elapsed_seconds() - begin;
+    count(bytes);
+  }
+
+  /// The ranks of this group as a new one, for what they have to say beside it.
+  [[nodiscard]] comm::Communicator ranks() { return group_.split(0, group_.rank()); }
 
   /// whole[p] = the ranks' share[p] side by side, for each of `places` pixels; a share has `each`
   /// channels of it.

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/resources.h"
-#include "bound/row_task.h"
+#include "bound/row_parts.h"
 #include "comm/packet.h"
 
 namespace coronet::bound {
@@ -77,25 +78,35 @@ RowBounds TensorRows::together(const Root& root, const RowList& list,
                                const OptimiseSettings& settings, const Deadline& deadline) {
   const int lanes = static_cast<int>(lanes_.size());
   const int groups = rows_.size();
-  const RowTask whole(lanes_.front().context, root, list, settings, deadline);
-  RowBounds found = whole.room(whole.rows());
-  const int part = whole.part(lanes * groups);
-  const int parts = (whole.rows() + part - 1) / part;
+  const auto make = [&](TensorLane& lane) {
+    return make_parts(lane.context, root, list, settings, deadline, lane.context.device != nullptr);
+  };
+  const std::unique_ptr<RowParts> first_task = make(lanes_.front());
+  const int total = first_task->rows();
+  RowBounds found = first_task->room(total);
+  // The devices of some ranks may have less memory than others, and take fewer rows at once.
+  std::int64_t part = first_task->part(lanes * groups);
+  for (comm::Communicator* ranks : {&tensor_, &rows_}) {
+    ranks->all_reduce(std::span<std::int64_t>(&part, 1), comm::Reduction::kMin);
+  }
+  const int each = static_cast<int>(part);
+  const int parts = (total + each - 1) / each;
   std::atomic<bool> late{false};
   std::atomic<std::int64_t> rows{0};
   std::vector<double> seconds(lanes, 0.0);
   lanes_.front().context.workers.run(lanes, [&](int lane, int) {
     const double begin = elapsed_seconds();
     TensorLane& mine = lanes_[lane];
-    RowTask task(mine.context, root, list, settings, deadline);
+    const std::unique_ptr<RowParts> own = lane == 0 ? nullptr : make(mine);
+    RowParts& task = lane == 0 ? *first_task : *own;
     for (int k = lane * groups + rows_.rank(); k < parts; k += lanes * groups) {
       if (mine.group.agree(deadline.passed())) {
         late = true;
         break;
       }
       require_resident_at_most(memory_bytes_);
-      const int first = k * part;
-      const int last = std::min(task.rows(), first + part);
+      const int first = k * each;
+      const int last = std::min(total, first + each);
       task.bound(first, last, 0, found, 0);
       rows += last - first;
     }

@@ -4,10 +4,15 @@
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <memory>
+#include <span>
+#include <string>
 #include <utility>
 
+#include "base/error.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "bound/accelerator.h"
 #include "bound/ranks/packets.h"
 #include "bound/ranks/protocol.h"
 #include "bound/tensor/rows.h"
@@ -19,7 +24,7 @@ namespace coronet::bound {
 
 namespace {
 
-/// Rank 0's options, but for the threads, which each rank has of its own.
+/// Rank 0's options, but for the threads and the device, which each rank has of its own.
 void put_options(comm::Writer& writer, const Options& options) {
 #define OPTION(type, name, default_value, group, help) writer.put(options.name);
 #include "base/options.def"
@@ -89,6 +94,23 @@ int lanes_of(comm::Communicator& ranks, const Workers& workers) {
   return static_cast<int>(least);
 }
 
+/// A device for every rank, or for none.
+std::unique_ptr<Accelerator> accelerator_of(comm::Communicator& ranks, const Options& options,
+                                            const Graph& graph) {
+  std::unique_ptr<Accelerator> mine = open_accelerator(options, graph);
+  const char here = mine != nullptr ? 1 : 0;
+  std::vector<char> have(ranks.size());
+  ranks.all_gather(std::span<const char>(&here, 1), std::span<char>(have));
+  const auto without = std::find(have.begin(), have.end(), 0);
+  if (without == have.end()) return mine;
+  if (mine != nullptr && !options.device.starts_with("auto")) {
+    throw Error(ErrorKind::kBadInput,
+                "--device " + options.device + ": rank " + std::to_string(without - have.begin()) +
+                    " has none: ranks that share the neurons have a GPU each, or --device cpu");
+  }
+  return nullptr;
+}
+
 /// Rank 0's, with this rank's threads and its part of a chunk of rows.
 Options shared_options(comm::Communicator& ranks, const Mesh& mesh, const Options& mine) {
   comm::Writer writer;
@@ -97,6 +119,7 @@ Options shared_options(comm::Communicator& ranks, const Mesh& mesh, const Option
   comm::Reader reader(bytes);
   Options options = get_options(reader);
   options.threads = mine.threads;
+  options.device = mine.device;
   options.chunk_mib /= mesh.tensor;
   return options;
 }
@@ -118,18 +141,29 @@ struct TensorRun::State {
         options(shared_options(ranks, mesh, mine)),
         tensor(ranks.split(ranks.rank() / mesh.tensor, ranks.rank())),
         rows(ranks.split(ranks.rank() % mesh.tensor, ranks.rank())),
+        accelerator(accelerator_of(ranks, options, graph)),
         share(take_share(graph, tensor.size(), tensor.rank(), first_zones(graph, options.zones))),
-        ops32(share, pack_bytes / tensor.size()),
-        ops64(share, pack_bytes / tensor.size()),
+        ops32(share, packing(pack_bytes)),
+        ops64(share, packing(pack_bytes)),
         weights(&ledger, MemoryClass::kWeights, share.weight_bytes()),
         copies(&ledger, MemoryClass::kPackedWeights, ops32.bytes() + ops64.bytes()),
         bounder(share, lanes, tensor, rows, memory_limit(options)) {
-    for (int lane = lanes_of(ranks, workers); lane > 0; --lane) {
+    const bool on_device = accelerator != nullptr;
+    for (int lane = on_device ? 1 : lanes_of(ranks, workers); lane > 0; --lane) {
       lanes.emplace_back(tensor.split(0, tensor.rank()), ops32, ops64, options, workers, deadline,
                          silent);
       lanes.back().context.count_in(&ledger);
     }
-    lanes.front().context.ranks = &bounder;
+    TensorLane& first = lanes.front();
+    first.context.ranks = &bounder;
+    if (!on_device) return;
+    device = accelerator->prepare_share({share, ops64, first.net64, first.group}, workers);
+    first.context.device = device.get();
+  }
+
+  /// Bytes of a rank's packed weights; a device multiplies by weights of its own.
+  [[nodiscard]] std::size_t packing(std::size_t bytes_of_all) const {
+    return accelerator != nullptr ? 0 : bytes_of_all / tensor.size();
   }
 
   Graph& graph;  // without its weights, once the share is taken
@@ -139,6 +173,7 @@ struct TensorRun::State {
   const Options options;
   comm::Communicator tensor;
   comm::Communicator rows;
+  const std::unique_ptr<Accelerator> accelerator;  // null: the CPU
   const Share share;
   const SharedOperators<float> ops32;
   const SharedOperators<double> ops64;
@@ -149,6 +184,7 @@ struct TensorRun::State {
   Deadline deadline{HUGE_VAL};  // of the query
   std::deque<TensorLane> lanes;
   TensorRows bounder;
+  std::unique_ptr<RowDevice> device;  // of the first and only lane
 
   FoundBounds bound(const TensorQuery& asked);
   void report(FoundBounds& found);
@@ -211,6 +247,7 @@ void TensorRun::State::report(FoundBounds& found) {
     std::int64_t rows;
     double seconds;
     std::uint64_t peak_bytes;
+    std::uint64_t device_bytes;
     TensorReport share;
     MemoryUsage memory;
   };
@@ -218,8 +255,12 @@ void TensorRun::State::report(FoundBounds& found) {
   for (const TensorLane& lane : lanes) rooms += lane.group.bytes();
   ledger.saw(MemoryClass::kCommunication, rooms);
   found.memory = ledger.usage();
-  Reports mine{
-      bounder.rows_bounded(), bounder.busy_seconds(), peak_resident_bytes(), {}, found.memory};
+  Reports mine{bounder.rows_bounded(),
+               bounder.busy_seconds(),
+               peak_resident_bytes(),
+               peak_bytes(accelerator.get()),
+               {},
+               found.memory};
   mine.share.weight_bytes = share.weight_bytes() + ops32.bytes() + ops64.bytes();
   for (const TensorLane& lane : lanes) {
     for (const auto& space : lane.context.space32) mine.share.work_bytes += space.bytes();
@@ -238,9 +279,11 @@ void TensorRun::State::report(FoundBounds& found) {
     report.rows = reports[r].rows;
     report.seconds = reports[r].seconds;
     report.peak_bytes = reports[r].peak_bytes;
+    report.device_bytes = reports[r].device_bytes;
     report.memory = reports[r].memory;
     found.shares.push_back(reports[r].share);
   }
+  if (device != nullptr) found.link = device->link();
 }
 
 }  // namespace coronet::bound

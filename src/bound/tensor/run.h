@@ -46,17 +46,19 @@ struct FoundBounds {
   MemoryUsage memory;                ///< of this rank
   std::vector<RankReport> ranks;     ///< empty where one rank was alone
   std::vector<TensorReport> shares;  ///< [ranks], empty where they do not share neurons
+  std::string link;  ///< how the GPUs of those that share them reach each other; empty without GPUs
 };
 
 /// A rank's part in bounding what rank 0 asks for, one query after the other.
 class TensorRun {
  public:
   /// All ranks at the same time: they meet, take rank 0's options (zones among them; each has its
-  /// own threads), and each takes its share of the graph, whose weights are gone then (those that
-  /// are elsewhere it fetches, its share of them). Rank r is number r % mesh.tensor of its tensor
-  /// group, and there are mesh.rows of them. `pack_bytes`: of packed weights of all ranks of a
-  /// group. Throws as comm::Channel::receive does, and Error(kBadInput) where ranks differ or there
-  /// are fewer zones than asked for. Refers to the channel and to the graph.
+  /// own threads and device, where all or none have one), and each takes its share of the graph,
+  /// whose weights are gone then (those that are elsewhere it fetches, its share of them). Rank r
+  /// is number r % mesh.tensor of its tensor group, and there are mesh.rows of them. `pack_bytes`:
+  /// of packed weights of all ranks of a group. Throws as comm::Channel::receive does, and
+  /// Error(kBadInput) where ranks differ, in having a device too, or there are fewer zones than
+  /// asked for. Refers to the channel and to the graph.
   TensorRun(comm::Channel& channel, const Mesh& mesh, Graph& graph, const std::string& program,
             Options options, std::size_t pack_bytes);
   ~TensorRun();

@@ -188,14 +188,18 @@ class Sharer {
   const std::vector<Slice>& in_;
 };
 
-/// A rank's columns of the last operator of a zone, without its constant term.
-Dense share_of_columns(const Dense& op, const Slice& in) {
+/// A rank's columns of the last operator of a zone; one rank has its constant term.
+Dense share_of_columns(const Dense& op, const Slice& in, bool with_constant) {
   Dense to;
   to.in = in.mine().size();
   to.out = op.out;
   to.weight = zeros_like(op.weight, to.out, to.in);
-  to.bias.assign(to.out, 0.0);
   to.precision.roundings = op.precision.roundings;
+  to.bias.assign(to.out, 0.0);
+  if (with_constant) {
+    to.bias = op.bias;
+    to.precision = op.precision;
+  }
   for_each_tile(op.weight, op.out, [&](const WeightRows& tile) {
     tile.visit([&](const auto* numbers) {
       for (int o = tile.first; o < tile.last; ++o) {
@@ -232,6 +236,10 @@ void release(Operator& op) {
 }
 
 }  // namespace
+
+Shape Share::read(int v, int u) const {
+  return summed(v) || neuron_by_neuron(graph.nodes[v].op) ? slice[u].mine() : slice[u].padded();
+}
 
 std::size_t Share::weight_bytes() const {
   std::size_t sum = 0;
@@ -288,7 +296,7 @@ Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zon
     return add(std::move(mine), inputs, out, name);
   };
   const auto add_summed = [&](Dense& op, int u, const Shape& shape, const std::string& name) {
-    Dense mine = share_of_columns(op, share.slice[u]);
+    Dense mine = share_of_columns(op, share.slice[u], rank == 0);
     op.weight = {};
     const int v = add(std::move(mine), {u}, Slice::everywhere(shape), name);
     share.constant[v] = {op.bias, op.precision};
@@ -348,33 +356,42 @@ SharedOperators<T>::SharedOperators(const Share& share, std::size_t pack_bytes) 
   for (std::size_t v = 0; v < share.graph.nodes.size(); ++v) {
     const Node& node = share.graph.nodes[v];
     std::vector<Shape> in;
-    for (int u : node.inputs) {
-      in.push_back(share.summed(v) ? share.slice[u].mine() : share.slice[u].padded());
-    }
+    for (int u : node.inputs) in.push_back(share.read(static_cast<int>(v), u));
     operators_.push_back(neuron_by_neuron(node.op) ? nullptr : make_affine<T>(node, in, budget));
   }
 }
 
 template <class T>
 Network<T> SharedOperators<T>::network(TensorGroup& group) const {
-  const auto make = [&](int v) -> std::unique_ptr<Affine<T>> {
+  return shared_network<T>(*share_, group, std::make_shared<HostRows<T>>(group), [&](int v) {
+    if (operators_[v] != nullptr) return operators_[v];
     const Node& node = share_->graph.nodes[v];
-    if (operators_[v] == nullptr) {  // no business of other ranks
-      PackBudget none;
-      return make_affine<T>(node, {node.shape}, none);
-    }
-    if (share_->summed(v)) {
-      return std::make_unique<AffineSummed<T>>(operators_[v], share_->constant[v], group);
+    PackBudget none;
+    return std::shared_ptr<const Affine<T>>(make_affine<T>(node, {node.shape}, none));
+  });
+}
+
+template <class T>
+Network<T> shared_network(const Share& share, TensorGroup& group,
+                          const std::shared_ptr<RowExchange<T>>& rows,
+                          const OperatorOf<T>& operator_of) {
+  const auto make = [&](int v) -> std::shared_ptr<const Affine<T>> {
+    const Node& node = share.graph.nodes[v];
+    std::shared_ptr<const Affine<T>> own = operator_of(v);
+    // What is not affine, and what is no business of other ranks.
+    if (own == nullptr || neuron_by_neuron(node.op)) return own;
+    if (share.summed(v)) {
+      return std::make_shared<AffineSummed<T>>(std::move(own), share.constant[v], group, rows);
     }
     std::vector<Slice> in;
-    for (int u : node.inputs) in.push_back(share_->slice[u]);
-    return std::make_unique<AffineShared<T>>(operators_[v], std::move(in), group);
+    for (int u : node.inputs) in.push_back(share.slice[u]);
+    return std::make_shared<AffineShared<T>>(std::move(own), std::move(in), group, rows);
   };
   std::vector<char> counts;
-  for (const Slice& slice : share_->slice) {
+  for (const Slice& slice : share.slice) {
     counts.push_back(!slice.everywhere() || group.rank() == 0 ? 1 : 0);
   }
-  return Network<T>(share_->graph, make, &group, std::move(counts));
+  return Network<T>(share.graph, make, &group, std::move(counts));
 }
 
 template <class T>
@@ -386,5 +403,11 @@ std::size_t SharedOperators<T>::bytes() const {
 
 template class SharedOperators<float>;
 template class SharedOperators<double>;
+template Network<float> shared_network(const Share&, TensorGroup&,
+                                       const std::shared_ptr<RowExchange<float>>&,
+                                       const OperatorOf<float>&);
+template Network<double> shared_network(const Share&, TensorGroup&,
+                                        const std::shared_ptr<RowExchange<double>>&,
+                                        const OperatorOf<double>&);
 
 }  // namespace coronet::bound

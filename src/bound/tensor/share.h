@@ -1,6 +1,7 @@
 // One rank's share of a graph.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "bound/optimise.h"
 #include "bound/tensor/affine_summed.h"
 #include "bound/tensor/group.h"
+#include "bound/tensor/row_exchange.h"
 #include "bound/tensor/slice.h"
 #include "bound/tensor/zones.h"
 #include "graph/graph.h"
@@ -35,6 +37,8 @@ struct Share {
 
   /// Is node v of `graph` the last of a zone?
   [[nodiscard]] bool summed(std::size_t v) const { return !constant[v].bias.empty(); }
+  /// What node v's operator multiplies of its input u: this rank's share, or all of it, filled up.
+  [[nodiscard]] Shape read(int v, int u) const;
   [[nodiscard]] std::size_t weight_bytes() const;
   /// Rows in terms of this rank's neurons, which the ranks' rows add up to. `rows.node` is of
   /// `graph`, its neurons and columns are of whole nodes.
@@ -55,12 +59,33 @@ class SharedOperators {
   SharedOperators(const Share& share, std::size_t pack_bytes);
   /// For one thread and its group; both must outlive the network.
   [[nodiscard]] Network<T> network(TensorGroup& group) const;
+  /// Node v's, over the whole inputs; null: needs no others.
+  [[nodiscard]] const Affine<T>* of(int v) const { return operators_[v].get(); }
   /// Of packed weights.
   [[nodiscard]] std::size_t bytes() const;
 
  private:
   const Share* share_;
   std::vector<std::shared_ptr<const Affine<T>>> operators_;  // [nodes] null: needs no others
+};
+
+/// Node v's operator as this rank has it, where `rows` are; null where it is not affine.
+template <class T>
+using OperatorOf = std::function<std::shared_ptr<const Affine<T>>(int v)>;
+
+/// A share's operators put together with those of the group's other ranks. For one thread; the
+/// share and the group must outlive it.
+template <class T>
+Network<T> shared_network(const Share& share, TensorGroup& group,
+                          const std::shared_ptr<RowExchange<T>>& rows,
+                          const OperatorOf<T>& operator_of);
+
+/// A rank's share, for a device that is to bound rows of it; for as long as that lasts.
+struct SharedNetwork {
+  const Share& share;
+  const SharedOperators<double>& operators;
+  const Network<double>& host;  ///< of these operators
+  TensorGroup& group;
 };
 
 }  // namespace coronet::bound

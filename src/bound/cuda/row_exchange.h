@@ -1,0 +1,48 @@
+// Rows on CUDA devices, put together by the ranks that share the neurons.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "bound/tensor/row_exchange.h"
+#include "cuda/device_group.h"
+
+namespace coronet::bound {
+
+/// Each rank's rows are on its device. Sums are formed rank by rank, as the host forms them.
+template <class T>
+class CudaRowExchange final : public RowExchange<T> {
+ public:
+  /// Of whole nodes, about so many bytes at a time: more than on a CPU, since each block is a few
+  /// launches and a word with the others.
+  static constexpr std::size_t kBlockBytes = std::size_t{32} << 20;
+  /// Blocks that are there at most: whole rows, the same in the order of ranks, and the others'.
+  static constexpr std::size_t kBlocks = 3;
+
+  /// `devices`: the group's. Refers to all of them.
+  CudaRowExchange(cuda::Device& device, cuda::DeviceGroup& devices, TensorGroup& group)
+      : device_(device), devices_(devices), group_(group) {}
+
+  [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const override;
+  T* room(int number, std::size_t n) override;
+  void gather(std::size_t places, int each, const T* share, T* whole) override;
+  void scatter_sum(std::size_t places, int each, const T* whole, T* share,
+                   bool accumulate) override;
+  void sum(std::size_t n, T* mine, T* to, bool accumulate) override;
+
+ private:
+  /// fn() once the device is done with what came before: the time is that of ranks that tell each
+  /// other and wait.
+  template <class Fn>
+  void meet(std::size_t numbers, const Fn& fn);
+  [[nodiscard]] cuda::Buffer<T> take(std::size_t n) {
+    return device_.take<T>(n, cuda::Tensor::kWorkspace, "rows in the order of ranks");
+  }
+
+  cuda::Device& device_;
+  cuda::DeviceGroup& devices_;
+  TensorGroup& group_;
+  std::vector<cuda::Buffer<T>> rooms_;
+};
+
+}  // namespace coronet::bound

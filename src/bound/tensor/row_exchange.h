@@ -1,0 +1,54 @@
+// What ranks that share neurons do with rows, wherever these are.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "bound/tensor/group.h"
+
+namespace coronet::bound {
+
+/// Rows of T put together by the ranks of a tensor group: in the host's memory (HostRows) or in
+/// that of a device each. All ranks call the same in the same order.
+template <class T>
+class RowExchange {
+ public:
+  virtual ~RowExchange() = default;
+
+  /// As TensorGroup's.
+  [[nodiscard]] virtual int block_rows(std::size_t row_bytes, int least) const = 0;
+  virtual T* room(int number, std::size_t n) = 0;
+  virtual void gather(std::size_t places, int each, const T* share, T* whole) = 0;
+  virtual void scatter_sum(std::size_t places, int each, const T* whole, T* share,
+                           bool accumulate) = 0;
+  /// to[i] = or += the sum of the ranks' mine[i], which is spoilt unless it is `to`.
+  virtual void sum(std::size_t n, T* mine, T* to, bool accumulate) = 0;
+};
+
+template <class T>
+class HostRows final : public RowExchange<T> {
+ public:
+  /// Refers to the group.
+  explicit HostRows(TensorGroup& group) : group_(group) {}
+  [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const override {
+    return group_.block_rows(row_bytes, least);
+  }
+  T* room(int number, std::size_t n) override { return group_.room<T>(number, n); }
+  void gather(std::size_t places, int each, const T* share, T* whole) override {
+    group_.gather(places, each, share, whole);
+  }
+  void scatter_sum(std::size_t places, int each, const T* whole, T* share,
+                   bool accumulate) override {
+    group_.scatter_sum(places, each, whole, share, accumulate);
+  }
+  void sum(std::size_t n, T* mine, T* to, bool accumulate) override {
+    group_.sum(std::span<T>(mine, n));
+    if (mine == to) return;
+    for (std::size_t i = 0; i < n; ++i) to[i] = accumulate ? to[i] + mine[i] : mine[i];
+  }
+
+ private:
+  TensorGroup& group_;
+};
+
+}  // namespace coronet::bound

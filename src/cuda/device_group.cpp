@@ -1,0 +1,61 @@
+#include "cuda/device_group.h"
+
+#include <utility>
+#include <vector>
+
+#include "cuda/parts.h"
+
+namespace coronet::cuda {
+
+namespace {
+
+/// Where each part begins, and where the last one ends.
+std::vector<std::size_t> places(std::span<const std::size_t> counts) {
+  std::vector<std::size_t> at(counts.size() + 1, 0);
+  for (std::size_t r = 0; r < counts.size(); ++r) at[r + 1] = at[r] + counts[r];
+  return at;
+}
+
+}  // namespace
+
+DeviceGroup::DeviceGroup(Device& device, comm::Communicator group)
+    : device_(device), rank_(group.rank()), size_(group.size()), link_(open_link(device, group)) {}
+
+template <class T>
+void DeviceGroup::all_gather(const T* mine, T* all, std::span<const std::size_t> counts) {
+  const std::vector<std::size_t> at = places(counts);
+  std::vector<Outgoing> out;
+  std::vector<Incoming> in;
+  for (int r = 0; r < size_; ++r) {
+    out.push_back({mine, counts[rank_] * sizeof(T)});
+    in.push_back({all + at[r], counts[r] * sizeof(T)});
+  }
+  if (all + at[rank_] != mine) device_.copy(all + at[rank_], mine, counts[rank_] * sizeof(T));
+  link_->exchange(out, in);
+}
+
+template <class T>
+void DeviceGroup::reduce_scatter(const T* all, T* mine, std::span<const std::size_t> counts,
+                                 bool accumulate) {
+  const std::vector<std::size_t> at = places(counts);
+  const std::size_t count = counts[rank_];
+  const auto others = device_.take<T>(count * static_cast<std::size_t>(size_), Tensor::kWorkspace,
+                                      "the other ranks' terms of a sum");
+  std::vector<Outgoing> out;
+  std::vector<Incoming> in;
+  for (int r = 0; r < size_; ++r) {
+    out.push_back({all + at[r], counts[r] * sizeof(T)});
+    in.push_back({others.data() + static_cast<std::size_t>(r) * count, count * sizeof(T)});
+  }
+  link_->exchange(out, in);
+  add_parts(device_, count, size_, rank_, all + at[rank_], others.data(), mine, accumulate);
+}
+
+#define CORONET_COLLECTIVES(T)                                                       \
+  template void DeviceGroup::all_gather(const T*, T*, std::span<const std::size_t>); \
+  template void DeviceGroup::reduce_scatter(const T*, T*, std::span<const std::size_t>, bool);
+CORONET_COLLECTIVES(float)
+CORONET_COLLECTIVES(double)
+#undef CORONET_COLLECTIVES
+
+}  // namespace coronet::cuda

@@ -1,0 +1,48 @@
+// Collectives of arrays in device memory.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "cuda/device.h"
+#include "cuda/device_link.h"
+
+namespace coronet::cuda {
+
+/// The devices of a group of ranks. All members call the same collectives in the same order; they
+/// throw as DeviceLink::exchange does. Sums are formed on the devices in the order of the ranks:
+/// their bits are those of comm::Communicator, on every member, in every run and over every link.
+/// Queued on the device's stream, as what they follow and what follows them is. T: float or double.
+class DeviceGroup {
+ public:
+  /// As all members. Refers to the device and to the group's channel.
+  DeviceGroup(Device& device, comm::Communicator group);
+  /// Over a link of the caller's choice.
+  DeviceGroup(Device& device, const comm::Communicator& group, std::unique_ptr<DeviceLink> link)
+      : device_(device), rank_(group.rank()), size_(group.size()), link_(std::move(link)) {}
+
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return size_; }
+  /// How numbers get from device to device, and why so: DeviceLink::name().
+  [[nodiscard]] std::string link() const { return link_->name(); }
+
+  /// all = the members' parts, one behind the other; member r gives counts[r] numbers. `mine` may
+  /// be this member's part of `all`.
+  template <class T>
+  void all_gather(const T* mine, T* all, std::span<const std::size_t> counts);
+
+  /// mine = or += part `rank` of the sum of the members' `all`, part r being counts[r] numbers.
+  /// `mine` may be this member's part of `all`.
+  template <class T>
+  void reduce_scatter(const T* all, T* mine, std::span<const std::size_t> counts, bool accumulate);
+
+ private:
+  Device& device_;
+  int rank_;
+  int size_;
+  std::unique_ptr<DeviceLink> link_;
+};
+
+}  // namespace coronet::cuda
