@@ -17,7 +17,11 @@ TileRing::TileRing(Device& device, std::size_t tile, std::size_t converted)
   device.arena().set_aside(bytes_, Tensor::kWorkspace, "tiles of weights on their way");
   try {
     memory_ = std::make_unique<Apart>(bytes_);
-    CORONET_CUDA_CHECK(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking));
+    // Products fill the device; what they wait for next goes first.
+    int least = 0;
+    int greatest = 0;
+    CORONET_CUDA_CHECK(cudaDeviceGetStreamPriorityRange(&least, &greatest));
+    CORONET_CUDA_CHECK(cudaStreamCreateWithPriority(&copies_, cudaStreamNonBlocking, greatest));
     for (int i = 0; i < kSlots; ++i) {
       slots_[i].memory = memory_->data() + i * rounded(tile);
       CORONET_CUDA_CHECK(cudaEventCreateWithFlags(&slots_[i].arrived, cudaEventDisableTiming));

@@ -54,10 +54,8 @@ class CudaParts final : public RowParts {
         deadline_(deadline),
         node_(list.node),
         total_(list.count(engine.host.size(list.node))),
-        outlined_(engine.fetched != nullptr
-                      ? nullptr
-                      : Outlined::make(device_, engine.precision, engine.weights,
-                                       engine.host.graph(), root, list)),
+        outlined_(Outlined::make(device_, engine.precision, engine.weights, engine.host.graph(),
+                                 root, list)),
         reduced_(outlined_ ? &outlined_->reduced() : nullptr),
         networks_(outlined_ ? outlined_->networks() : engine.whole),
         list_(outlined_ ? renumbered(list, reduced_->kept[list.node]) : list),
