@@ -84,11 +84,11 @@ class FetchedWeights::Stripes final : public comm::Elsewhere {
 };
 
 struct FetchedWeights::Peer {
-  bool asked = false;                ///< nothing will change any more
-  const std::byte* data = nullptr;   ///< null: its stripes come by the host
-  bool mapped = false;               ///< kernels may read it, not copies only
+  bool asked = false;                   ///< nothing will change any more
+  const std::byte* data = nullptr;      ///< null: its stripes come by the host
+  bool mapped = false;                  ///< kernels may read it, not copies only
   std::shared_ptr<const Stripes> held;  ///< of this process
-  void* opened = nullptr;            ///< of another one
+  void* opened = nullptr;               ///< of another one
 };
 
 struct FetchedWeights::One {
@@ -110,8 +110,9 @@ class FetchedWeights::Tiles final : public PartedTiles {
  private:
   template <class T>
   void walk(const TileFn<T>& fn) {
-    all_.walk<T>(one_.rows, one_.cols, std::max(1, one_.cut.count(0)), one_.each,
-                 [&](int t, int slot) { return all_.begin(one_, t, slot); }, fn);
+    all_.walk<T>(
+        one_.rows, one_.cols, std::max(1, one_.cut.count(0)), one_.each,
+        [&](int t, int slot) { return all_.begin(one_, t, slot); }, fn);
   }
 
   FetchedWeights& all_;
@@ -124,11 +125,15 @@ class FetchedWeights::Tiles final : public PartedTiles {
 class FetchedWeights::SomeTiles final : public TileSource {
  public:
   SomeTiles(FetchedWeights& all, const One& one, const Part& part)
-      : all_(all), one_(one), rows_(entries(part.rows, one.rows)), cols_(entries(part.cols, one.cols)) {
+      : all_(all),
+        one_(one),
+        rows_(entries(part.rows, one.rows)),
+        cols_(entries(part.cols, one.cols)) {
     const std::size_t line = std::max<std::size_t>(1, cols_.size()) * one.each;
     std::size_t tile = one.cut.most_bytes() / line;
     if (tile > kRound) tile = tile / kRound * kRound;
-    tile_ = static_cast<int>(std::clamp<std::size_t>(tile, 1, std::max<std::size_t>(1, rows_.size())));
+    tile_ =
+        static_cast<int>(std::clamp<std::size_t>(tile, 1, std::max<std::size_t>(1, rows_.size())));
   }
   ~SomeTiles() override {
     // Kernels on that stream may still read the lists.
@@ -153,8 +158,9 @@ class FetchedWeights::SomeTiles final : public TileSource {
   template <class T>
   void walk(const TileFn<T>& fn) {
     reach();
-    all_.walk<T>(static_cast<int>(rows_.size()), static_cast<int>(cols_.size()), tile_, one_.each,
-                 [&](int t, int slot) { return begin(t, slot); }, fn);
+    all_.walk<T>(
+        static_cast<int>(rows_.size()), static_cast<int>(cols_.size()), tile_, one_.each,
+        [&](int t, int slot) { return begin(t, slot); }, fn);
   }
 
   /// Finds where the rows lie on the devices, once they are all there.
@@ -179,9 +185,9 @@ class FetchedWeights::SomeTiles final : public TileSource {
         const std::size_t to = std::min(last, at + row_bytes);
         if (from >= to) continue;
         // Where the row would begin, if all of it were there.
-        const auto row_begin = reinterpret_cast<std::uintptr_t>(
-                                   parts[r] + one_.offset[r] + one_.cut.place(t, r)) +
-                               at - first;
+        const auto row_begin =
+            reinterpret_cast<std::uintptr_t>(parts[r] + one_.offset[r] + one_.cut.place(t, r)) +
+            at - first;
         stretches.push_back({reinterpret_cast<const void*>(row_begin),
                              static_cast<int>((from - at) / one_.each),
                              static_cast<int>((to - at) / one_.each)});
@@ -193,10 +199,12 @@ class FetchedWeights::SomeTiles final : public TileSource {
     Device& device = all_.device_;
     stretches_ = device.upload(stretches, Tensor::kWorkspace, "where rows of a weight lie");
     begin_ = device.upload(begin, Tensor::kWorkspace, "where rows of a weight lie");
-    col_ = device.upload(cols_, Tensor::kWorkspace, "the columns of a weight");
+    std::vector<int> place(static_cast<std::size_t>(one_.cols), -1);
+    for (std::size_t c = 0; c < cols_.size(); ++c) place[cols_[c]] = static_cast<int>(c);
+    place_ = device.upload(place, Tensor::kWorkspace, "the columns of a weight");
     // The other stream reads them.
     CORONET_CUDA_CHECK(cudaStreamSynchronize(device.stream()));
-    from_ = {stretches_.data(), begin_.data(), col_.data(), static_cast<int>(cols_.size())};
+    from_ = {stretches_.data(), begin_.data(), place_.data(), static_cast<int>(cols_.size())};
   }
 
   bool begin(int t, int slot) {
@@ -281,7 +289,7 @@ class FetchedWeights::SomeTiles final : public TileSource {
   Scattered from_;
   Buffer<Stretch> stretches_;
   Buffer<int> begin_;
-  Buffer<int> col_;
+  Buffer<int> place_;
   std::vector<std::size_t> others_;  ///< [rows + 1] bytes of other ranks in the rows before
 };
 
@@ -304,8 +312,8 @@ FetchedWeights::FetchedWeights(Device& device, std::vector<FetchedFrom> weights)
       throw Error(ErrorKind::kInternal, "the weights of one network are shared by several groups");
     }
     const std::size_t each = bytes_of_number(*from.weight);
-    weights_.push_back(
-        {from.weight, from.rows, from.cols, each, Striped(from.rows, from.cols, each, ranks), held});
+    weights_.push_back({from.weight, from.rows, from.cols, each,
+                        Striped(from.rows, from.cols, each, ranks), held});
     const Striped& cut = weights_.back().cut;
     for (int r = 0; r < ranks; ++r) held[r] += cut.place(cut.tiles(), r);
     tile = std::max(tile, cut.most_bytes());

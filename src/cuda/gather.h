@@ -17,12 +17,12 @@ struct Stretch {
 struct Scattered {
   const Stretch* stretches = nullptr;
   const int* begin = nullptr;  ///< [rows + 1] which of the stretches are a row's, ascending
-  const int* col = nullptr;    ///< [cols] the columns that are taken
-  int cols = 0;
+  const int* place = nullptr;  ///< [columns of the matrix] where each goes; -1: nowhere
+  int cols = 0;                ///< how many go anywhere
 };
 
-/// to[i][c] = row first + i, column col[c], for i < count. It takes few multiprocessors, so that it
-/// can go on beside products of another stream.
+/// to[i][place[c]] = row first + i, column c, for i < count; `to` has rows of `cols`. It takes few
+/// multiprocessors, so that it can go on beside products of another stream.
 template <class T>
 void gather(const Scattered& from, int first, int count, T* to, cudaStream_t stream);
 

@@ -68,6 +68,7 @@ std::byte* TileRing::begin(int slot) {
 const std::byte* TileRing::arrive(int slot, bool timed) {
   CORONET_CUDA_CHECK(cudaEventRecord(slots_[slot].arrived, copies_));
   Wait wait;
+  timed = timed && arrivals_++ % kTimed == 0;
   if (timed) {
     wait = spare_wait();
     waits_.push_back(wait);
@@ -106,7 +107,7 @@ double TileRing::waited() {
     CORONET_CUDA_CHECK(state);
     float milliseconds = 0;
     CORONET_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, before, after));
-    seconds += milliseconds * 1e-3;
+    seconds += kTimed * milliseconds * 1e-3;
     spare_.push_back(waits_.front());
     waits_.pop_front();
   }

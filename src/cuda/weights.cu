@@ -205,8 +205,14 @@ Matrix DenseWeight::get(const Part& part, bool transposed) {
       }
       tiles = part_tiles_.get();
     }
-    return {nullptr,         nullptr, length(part.rows, rows_), length(part.cols, cols_), transposed,
-            !host_.single(), nullptr, tiles};
+    return {nullptr,
+            nullptr,
+            length(part.rows, rows_),
+            length(part.cols, cols_),
+            transposed,
+            !host_.single(),
+            nullptr,
+            tiles};
   }
   if (!loaded_ || !same(part_.rows, part.rows) || !same(part_.cols, part.cols)) {
     load(part, 2 * kTileBytes);

@@ -13,6 +13,7 @@
 #include "comm/threads.h"
 #include "graph/sharded.h"
 #include "on_gpu.h"
+#include "outputs.h"
 #include "search/prepared.h"
 #include "search/ranks/shared_turn.h"
 #include "search/verify.h"
@@ -33,13 +34,12 @@ void serve(comm::Communicator& group, const Graph& graph, const Options& options
   settings.workers = workers.size();
   settings.accelerator = accelerator.get();
   settings.make = [&](const Graph& of) {
-    auto made =
-        std::make_shared<Prepared>(of, options, workers, never, silent, accelerator.get());
+    auto made = std::make_shared<Prepared>(of, options, workers, never, silent, accelerator.get());
     return std::shared_ptr<bound::Context>(made, &made->context);
   };
   settings.search = [&](comm::Communicator& ranks, bound::Context& context,
                         const comm::Bytes& order) {
-    take_part(ranks, context, order, std::uint64_t{1} << 30);
+    take_part(ranks, context, order, ~std::uint64_t{0});
   };
   bound::serve_rows(group, graph, settings);
 }
@@ -70,19 +70,24 @@ Result run(int ranks, const test::Query& query, bool shared) {
 TEST(CudaSearchRanks, VerdictsAreThoseOfOneCpu) {
   SKIP_WITHOUT_DEVICE();
   int worked = 0;  // ranks other than the leader that bounded domains, of all runs
-  for (const double margin : {0.4, -0.05}) {
-    test::Query query = test::low_outputs("mlp", test::mlp(1, 10, 3, 128, 2), 1, 0.15, margin,
-                                          test::options_of("relu"), 3);
+  constexpr double kRadius = 0.1;
+  const Graph graph = test::mlp(0, 10, 3, 128, 2);
+  const double least = test::least_value(graph, kRadius, 0);
+  const double root = test::bound_at_root(graph, kRadius, 0);
+  for (const bool holds : {true, false}) {
+    const double value = holds ? least - 0.65 * (least - root) : least + 0.02;
+    test::Query query{"mlp", graph, test::at_least(graph, kRadius, 0, value),
+                      test::options_of("relu")};
     query.options.batch = 64;
-    query.options.attack = margin < 0;
+    query.options.attack = !holds;
     const Result here = run(1, query, false);
-    ASSERT_EQ(here.verdict, margin > 0 ? Verdict::kHolds : Verdict::kViolated) << here.reason;
+    ASSERT_EQ(here.verdict, holds ? Verdict::kHolds : Verdict::kViolated) << here.reason;
     query.options.device = "cuda";
     query.options.device_memory_mib = 1024;
     for (const bool shared : {true, false}) {
       for (const int ranks : {1, 2, 3}) {
-        SCOPED_TRACE(testing::Message() << "margin " << margin << ", shared " << shared << ", "
-                                        << ranks << " ranks");
+        SCOPED_TRACE(testing::Message()
+                     << "holds " << holds << ", shared " << shared << ", " << ranks << " ranks");
         const Result there = run(ranks, query, shared);
         EXPECT_EQ(there.verdict, here.verdict) << there.reason;
         test::expect_honest(query.graph, query.property, there);
