@@ -40,32 +40,38 @@ class FetchedWeights {
   FetchedWeights& operator=(const FetchedWeights&) = delete;
 
   /// The tiles of weight i; they refer to this.
-  [[nodiscard]] TileSource* tiles(std::size_t i) const;
+  [[nodiscard]] PartedTiles* tiles(std::size_t i) const;
 
   /// Counts what the device waited for (Shards::waited()), of products that are over.
   void count_waits();
 
  private:
   class Tiles;
-  class Part;
+  class SomeTiles;
+  class Stripes;
   struct One;
   struct Peer;
 
   void bring_stripes();
   /// Tile t of the weight begins its way into the slot. False where some of it came by the host.
   bool begin(const One& one, int t, int slot);
-  template <class T>
-  void for_each_tile(const One& one, const TileFn<T>& fn);
+  /// fn for the tiles of a matrix [rows, cols] of numbers of `each` bytes, `tile` rows each, whose
+  /// way begin(t, slot) begins, as above.
+  template <class T, class Begin>
+  void walk(int rows, int cols, int tile, std::size_t each, const Begin& begin,
+            const TileFn<T>& fn);
   /// Bytes [first, last) of the weight, as they lie in memory, to `to` on the ring's stream.
   void through_host(const One& one, std::size_t first, std::size_t last, std::byte* to);
   /// The part of another rank, where it can be read; else null.
   const std::byte* peer(int rank);
+  /// The part of any rank, where kernels of this device read it; else null.
+  const std::byte* mapped(int rank);
 
   Device& device_;
   std::vector<One> weights_;
   std::shared_ptr<const comm::Shards> shards_;  // null: not shared
   std::size_t held_ = 0;                        // bytes of this rank's stripes
-  std::shared_ptr<const Part> mine_;
+  std::shared_ptr<const Stripes> mine_;
   std::vector<Peer> peers_;  // [ranks]
   std::vector<std::unique_ptr<Tiles>> tiles_;
   std::unique_ptr<TileRing> ring_;  // last: it waits for copies that read the others

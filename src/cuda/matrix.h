@@ -3,10 +3,18 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <vector>
 
 #include "cuda/device.h"
 
 namespace coronet::cuda {
+
+/// These rows and columns of a weight, each once, in this order; null: all of them in their own.
+struct Part {
+  std::shared_ptr<const std::vector<int>> rows;
+  std::shared_ptr<const std::vector<int>> cols;
+};
 
 /// Rows of a matrix that is not on the device.
 class RowSource {
@@ -27,6 +35,13 @@ class TileSource {
   virtual ~TileSource() = default;
   virtual void for_each_tile(const TileFn<float>& fn) = 0;
   virtual void for_each_tile(const TileFn<double>& fn) = 0;
+};
+
+/// One of which parts come that way too.
+class PartedTiles : public TileSource {
+ public:
+  /// The tiles of a part; they refer to this.
+  [[nodiscard]] virtual std::unique_ptr<TileSource> part(const Part& part) = 0;
 };
 
 /// A row-major [rows, cols] weight as the operand B: itself (K = rows, N = cols), or transposed

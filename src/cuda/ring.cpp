@@ -17,7 +17,11 @@ TileRing::TileRing(Device& device, std::size_t tile, std::size_t converted)
   device.arena().set_aside(bytes_, Tensor::kWorkspace, "tiles of weights on their way");
   try {
     memory_ = std::make_unique<Apart>(bytes_);
-    CORONET_CUDA_CHECK(cudaStreamCreateWithFlags(&copies_, cudaStreamNonBlocking));
+    // Products fill the device; what they wait for next goes first.
+    int least = 0;
+    int greatest = 0;
+    CORONET_CUDA_CHECK(cudaDeviceGetStreamPriorityRange(&least, &greatest));
+    CORONET_CUDA_CHECK(cudaStreamCreateWithPriority(&copies_, cudaStreamNonBlocking, greatest));
     for (int i = 0; i < kSlots; ++i) {
       slots_[i].memory = memory_->data() + i * rounded(tile);
       CORONET_CUDA_CHECK(cudaEventCreateWithFlags(&slots_[i].arrived, cudaEventDisableTiming));
@@ -64,6 +68,7 @@ std::byte* TileRing::begin(int slot) {
 const std::byte* TileRing::arrive(int slot, bool timed) {
   CORONET_CUDA_CHECK(cudaEventRecord(slots_[slot].arrived, copies_));
   Wait wait;
+  timed = timed && arrivals_++ % kTimed == 0;
   if (timed) {
     wait = spare_wait();
     waits_.push_back(wait);
@@ -102,7 +107,7 @@ double TileRing::waited() {
     CORONET_CUDA_CHECK(state);
     float milliseconds = 0;
     CORONET_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, before, after));
-    seconds += milliseconds * 1e-3;
+    seconds += kTimed * milliseconds * 1e-3;
     spare_.push_back(waits_.front());
     waits_.pop_front();
   }

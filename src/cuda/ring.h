@@ -20,6 +20,7 @@ namespace coronet::cuda {
 class TileRing {
  public:
   static constexpr int kSlots = 2;
+  static constexpr int kTimed = 7;  // odd: both slots have their turns
 
   /// Slots of so many bytes, and a buffer for numbers of the other precision.
   TileRing(Device& device, std::size_t tile, std::size_t converted);
@@ -32,7 +33,8 @@ class TileRing {
   std::byte* begin(int slot);
   [[nodiscard]] cudaStream_t copies() const { return copies_; }
   /// What the engine's stream does from now on waits for the copies to the slot that were queued
-  /// since begin(). `timed`: seconds that it waits are counted.
+  /// since begin(). `timed`: seconds that it waits are counted, by one wait of kTimed: events that
+  /// take the time cost the driver more than all else that a tile needs.
   const std::byte* arrive(int slot, bool timed);
   /// What was queued on the engine's stream so far is the last that reads the slot.
   void release(int slot);
@@ -48,7 +50,8 @@ class TileRing {
     staging_->send(to, bytes, copies_);
   }
 
-  /// Seconds that the engine's stream waited, of waits that are over and were not told yet.
+  /// Seconds that the engine's stream waited, of waits that are over and were not told yet: an
+  /// estimate from those that were timed.
   double waited();
 
  private:
@@ -70,6 +73,7 @@ class TileRing {
   std::byte* converted_ = nullptr;
   cudaStream_t copies_ = nullptr;
   std::unique_ptr<Staging> staging_;
+  int arrivals_ = 0;        // of those that might be timed
   std::deque<Wait> waits_;  // in the order of the stream
   std::vector<Wait> spare_;
 };

@@ -31,6 +31,7 @@ class Striped {
   /// The first row of a tile, and how many it has.
   [[nodiscard]] int first(int tile) const { return tile * tile_; }
   [[nodiscard]] int count(int tile) const { return std::min(tile_, rows_ - first(tile)); }
+  [[nodiscard]] int tile_of(int row) const { return row / tile_; }
   /// Where it begins in the weight, how long it is, and the longest, in bytes.
   [[nodiscard]] std::size_t begin(int tile) const {
     return static_cast<std::size_t>(first(tile)) * row_bytes_;

@@ -196,10 +196,23 @@ void DenseWeight::load(const Part& part, std::size_t reserve) {
 
 Matrix DenseWeight::get(const Part& part, bool transposed) {
   if (tiles_ != nullptr) {
+    TileSource* tiles = tiles_;
     if (part.rows || part.cols) {
-      throw Error(ErrorKind::kInternal, name_ + ": a part of a weight that is not here");
+      if (part_tiles_ == nullptr || !same(part_.rows, part.rows) || !same(part_.cols, part.cols)) {
+        part_tiles_.reset();
+        part_tiles_ = tiles_->part(part);
+        part_ = part;
+      }
+      tiles = part_tiles_.get();
     }
-    return {nullptr, nullptr, rows_, cols_, transposed, !host_.single(), nullptr, tiles_};
+    return {nullptr,
+            nullptr,
+            length(part.rows, rows_),
+            length(part.cols, cols_),
+            transposed,
+            !host_.single(),
+            nullptr,
+            tiles};
   }
   if (!loaded_ || !same(part_.rows, part.rows) || !same(part_.cols, part.cols)) {
     load(part, 2 * kTileBytes);

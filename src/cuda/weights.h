@@ -12,12 +12,6 @@
 
 namespace coronet::cuda {
 
-/// These rows and columns of a weight, each once, in this order; null: all of them in their own.
-struct Part {
-  std::shared_ptr<const std::vector<int>> rows;
-  std::shared_ptr<const std::vector<int>> cols;
-};
-
 /// Numbers of a part: in float32, and also in float64 where float32 does not hold them exactly.
 struct Weights {
   Buffer<float> f;
@@ -27,14 +21,14 @@ struct Weights {
 /// One weight [rows, cols], shared by all that multiply by it. The device holds the part that was
 /// last asked for: it is picked out of what is there where that contains it, else it comes from the
 /// host, so that a weight nobody uses takes no memory. A part that does not fit stays on the host:
-/// its rows come when they are used, every time. One that is not on the host (cuda/fetched.h) is
-/// there for whole products only.
+/// its rows come when they are used, every time, and so does one that is not on the host
+/// (cuda/fetched.h).
 class DenseWeight final : public RowSource {
  public:
   /// `host` must outlive this, and so must `tiles`, what it comes by where its numbers are not
   /// there; `name`: the operator's, for errors; `workers` copy on the host.
   DenseWeight(Device& device, const Weight& host, int rows, int cols, std::string name,
-              Workers* workers = nullptr, TileSource* tiles = nullptr)
+              Workers* workers = nullptr, PartedTiles* tiles = nullptr)
       : device_(device),
         host_(host),
         rows_(rows),
@@ -65,7 +59,8 @@ class DenseWeight final : public RowSource {
   int rows_, cols_;
   std::string name_;
   Workers* workers_;
-  TileSource* tiles_;
+  PartedTiles* tiles_;
+  std::unique_ptr<TileSource> part_tiles_;  ///< part_'s, where it is some of them
   bool loaded_ = false;  ///< part_ was asked for
   Part part_;
   Weights held_;  ///< part_'s numbers, or nothing where they stay on the host

@@ -302,7 +302,7 @@ CudaWeights dense_weights(cuda::Device& device, const Graph& graph, Workers& wor
       weights.push_back(nullptr);
       continue;
     }
-    cuda::TileSource* const tiles = dense->weight.here() ? nullptr : fetched->tiles(elsewhere++);
+    cuda::PartedTiles* const tiles = dense->weight.here() ? nullptr : fetched->tiles(elsewhere++);
     weights.push_back(std::make_shared<cuda::DenseWeight>(device, dense->weight, dense->out,
                                                           dense->in, node.name, &workers, tiles));
   }

@@ -44,7 +44,7 @@ struct CudaEngine {
         space64(Cuda(on, cuda::Tensor::kWorkspace)) {}
 
   /// Rows go through the network as it is: its ranks would have to leave out the same of it.
-  [[nodiscard]] bool unreduced() const { return fetched != nullptr || devices != nullptr; }
+  [[nodiscard]] bool unreduced() const { return devices != nullptr; }
 
   cuda::Device& device;
   const Network<double>& host;
@@ -152,7 +152,10 @@ class CudaParts final : public RowParts {
         static_cast<int>(std::clamp<std::size_t>(std::min(budget, left) / bytes, kLeastRows, 8192));
     const int tile = fit >= 2 * kTile ? kTile : kLeastRows;
     const int most = fit / tile * tile;
-    const int chunks = std::max(1, (total + most - 1) / most);
+    int chunks = std::max(1, (total + most - 1) / most);
+    // Two, four or eight devices are to have equally many, and the chunks are to be the same for
+    // any.
+    if (chunks > 2) chunks = chunks <= 4 ? 4 : (chunks + 7) / 8 * 8;
     const int even = (total + chunks - 1) / chunks;
     return (even + tile - 1) / tile * tile;
   }
@@ -314,7 +317,7 @@ class CudaAccelerator final : public Accelerator {
   static constexpr double kChunkMib = 256;
   /// Weights that come from elsewhere are to be on their way while rows are multiplied by the tile
   /// before: the more rows, the longer that takes.
-  static constexpr double kFetchedChunkMib = 2048;
+  static constexpr double kFetchedChunkMib = 4096;
 
   mutable cuda::Device device_;
   cuda::Precision precision_;
