@@ -57,7 +57,7 @@ void run(const Case& c, bound::Context& context) {
 }
 
 MemoryUsage forecast(const Case& c, int hands) {
-  bound::RowForecast worker(c.graph, kChunkMib);
+  bound::RowForecast worker(c.graph, kChunkMib, 1);
   const bound::Network<double> net(c.graph, 0);
   const std::vector<char> by_rows = bound::bounded_by_rows(net, true);
   for (int v = 0; v < net.nodes(); ++v) {
@@ -82,7 +82,7 @@ TEST(RowMemory, OneWorkerTakesWhatWasForecast) {
     EXPECT_EQ(took[MemoryClass::kAlpha].most, expected[MemoryClass::kAlpha].most);
     EXPECT_EQ(took[MemoryClass::kBounds].most, bound::root_bytes(c.graph));
     EXPECT_EQ(engine.net32.bytes() + engine.net64.bytes(),
-              bound::packed_bytes(c.graph, kPackBytes, false));
+              bound::kernel_bytes(c.graph, kPackBytes, false).packed);
   }
 }
 

@@ -42,9 +42,9 @@ Place place_of(const Graph& graph, comm::Channel* channel, const Options& option
   return comm::Reader(bytes).get<Place>();
 }
 
-/// Tiles come and go in megabytes, in buffers that one thread takes and another gives back: each of
-/// the C library's arenas would keep some of them. What is so large goes back to the system
-/// instead.
+/// Tiles, slopes of a batch and networks written out for it come and go in megabytes, in buffers
+/// that one thread takes and another gives back: each of the C library's arenas would keep some of
+/// them. What is so large goes back to the system instead.
 void keep_no_large_buffers() {
   constexpr int kLarge = 256 * 1024;
   ::mallopt(M_MMAP_THRESHOLD, kLarge);
@@ -72,9 +72,9 @@ void check_room(std::size_t all, int ranks, Place place, const Options& options)
 }  // namespace
 
 HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Options& options) {
+  keep_no_large_buffers();
   graph_ = model.lower(Model::Numbers::kInFile);
   const Place place = place_of(graph_, channel, options);
-  if (place != Place::kReplicated) keep_no_large_buffers();
   check_room(weight_bytes(graph_), channel != nullptr ? channel->size() : 1, place, options);
   if (place == Place::kReplicated) {
     gather_weights(graph_);

@@ -86,16 +86,19 @@ class Planner {
       at_rest_ += one.here;
       plan_.weights.push_back(std::move(one));
     }
-    if (place_ != Place::kSharded) {
-      packed_ = bound::packed_bytes(graph_, search::kPackBytes, place_ == Place::kReplicated);
-    }
+    const bool packs = place_ != Place::kSharded;
+    const bound::KernelBytes kernels = bound::kernel_bytes(
+        graph_, packs ? search::kPackBytes : 0, place_ == Place::kReplicated);
+    if (packs) packed_ = kernels.packed;
+    scratch_ = kernels.scratch * static_cast<std::uint64_t>(question_.threads);
   }
 
-  Phase begin(const char* name, bool packed) const {
+  Phase begin(const char* name, bool packed, bool multiplied = false) const {
     Phase phase;
     phase.name = name;
     phase.bytes[index(MemoryClass::kWeights)] = at_rest_;
     if (packed) phase.bytes[index(MemoryClass::kPackedWeights)] = packed_;
+    if (multiplied) phase.bytes[index(MemoryClass::kScratch)] = scratch_;
     return phase;
   }
 
@@ -146,8 +149,8 @@ class Planner {
     std::vector<bound::RowsToCome> lists = lists_of(graph_, question_);
     if (lists.empty()) return;
     const bool alpha = question_.method == bound::Method::kAlpha;
-    Phase phase = begin(alpha ? "alpha" : "CROWN", true);
-    bound::RowForecast worker(graph_, question_.chunk_mib);
+    Phase phase = begin(alpha ? "alpha" : "CROWN", true, true);
+    bound::RowForecast worker(graph_, question_.chunk_mib, question_.threads);
     for (bound::RowsToCome& list : lists) {
       const double all = worker.products(list) * list.count;
       const double passes = 1 + 2.0 * list.iterations;
@@ -156,17 +159,17 @@ class Planner {
                              bound::Ranks::kWorthDealing;
       const int ranks = dealt ? question_.ranks : 1;
       list.hands = question_.threads * ranks;
-      worker.bound(list);
+      const int part = std::max(1, worker.bound(list));
       phase.products32 += all * 2 * list.iterations / ranks;
       phase.products64 += all / ranks;
-      const double parts = std::ceil(static_cast<double>(list.count) / worker.part(list)) / ranks;
+      const double parts = std::ceil(static_cast<double>(list.count) / part) / ranks;
       for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
         const int v = plan_.weights[i].node;
         if (v > list.node) continue;
         // A selection takes its rows of the first weight, and multiplies by the others.
         const double passes_here = parts * passes;
         const double share = v == list.node && list.selection
-                                 ? std::min(1.0, static_cast<double>(worker.part(list)) /
+                                 ? std::min(1.0, static_cast<double>(part) /
                                                      graph_.nodes[v].shape.size())
                                  : 1.0;
         fetch(phase, i, passes_here * share, passes_here);
@@ -181,13 +184,14 @@ class Planner {
     }
     const MemoryUsage usage = worker.usage();
     const auto threads = static_cast<std::uint64_t>(question_.threads);
-    for (const MemoryClass of : {MemoryClass::kA, MemoryClass::kAlpha}) {
+    for (const MemoryClass of : {MemoryClass::kA, MemoryClass::kAlpha, MemoryClass::kNetworks}) {
       phase.bytes[index(of)] = threads * usage[of].most;
     }
     phase.bytes[index(MemoryClass::kBounds)] = root_;
     const std::uint64_t tiles = tile_bytes(question_.threads);
     phase.bytes[index(MemoryClass::kTiles)] = tiles;
-    end(std::move(phase), at_rest_ + packed_ + root_ + tiles + threads * usage.total.most);
+    end(std::move(phase),
+        at_rest_ + packed_ + scratch_ + root_ + tiles + threads * usage.total.most);
   }
 
   /// What comes of weight i where it is passed over so often, in so many rounds of tiles.
@@ -225,6 +229,7 @@ class Planner {
   std::uint64_t all_ = 0;  // bytes of weights
   std::uint64_t at_rest_ = 0;
   std::uint64_t packed_ = 0;
+  std::uint64_t scratch_ = 0;  // of all threads
   std::uint64_t root_ = 0;
 };
 
