@@ -57,7 +57,8 @@ void run(const Case& c, bound::Context& context) {
 }
 
 MemoryUsage forecast(const Case& c, int hands) {
-  bound::RowForecast worker(c.graph, kChunkMib, 1);
+  const bound::RowForecast::Values nothing;
+  bound::RowForecast worker(c.graph, kChunkMib, 1, nothing);
   const bound::Network<double> net(c.graph, 0);
   const std::vector<char> by_rows = bound::bounded_by_rows(net, true);
   for (int v = 0; v < net.nodes(); ++v) {

@@ -95,15 +95,19 @@ KernelBytes kernels_of(const Graph& graph, PackBudget budget, bool all) {
   return sum;
 }
 
-/// Bounds by which kDeadShare of the neurons is dead.
-Bounds supposed_bounds(const Graph& graph) {
+/// Bounds by which neurons are dead or not, and nothing else.
+Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values) {
   Bounds bounds(graph, 1);
   for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
     const auto size = static_cast<std::size_t>(graph.nodes[v].shape.size());
     bounds.lo[v].assign(size, -1);
     bounds.hi[v].resize(size);
     for (std::size_t i = 0; i < size; ++i) {
-      bounds.hi[v][i] = uniform(0, v, i) < RowForecast::kDeadShare ? -1 : 1;
+      const double draw = uniform(0, v, i);
+      const bool dead = values.empty()
+                            ? draw < RowForecast::kDeadShare
+                            : values[v][i] <= 0 && draw >= RowForecast::kUnstableShare;
+      bounds.hi[v][i] = dead ? -1 : 1;
     }
   }
   return bounds;
@@ -160,8 +164,10 @@ std::size_t root_bytes(const Graph& graph) {
   return bytes;
 }
 
-RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers)
+RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers,
+                         const Values& values)
     : graph_(graph),
+      values_(values),
       budget_mib_(chunk_mib),
       workers_(static_cast<std::size_t>(workers)),
       net32_(counted_network<float>(graph, {})),
@@ -186,7 +192,7 @@ std::unique_ptr<RowForecast::Descended> RowForecast::thinned(const RowsToCome& r
   if (!worth || !rows.selection || rows.input) return nullptr;
   std::vector<int> all(static_cast<std::size_t>(graph_.nodes[rows.node].shape.size()));
   std::iota(all.begin(), all.end(), 0);
-  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_), rows.node, all,
+  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, values_), rows.node, all,
                                    make_plan(net32_, rows.node, patches(rows)));
   if (!reduced) return nullptr;
   return std::make_unique<Descended>(std::move(*reduced), rows.node);

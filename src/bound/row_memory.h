@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "base/memory_ledger.h"
 #include "bound/counting.h"
@@ -36,15 +37,22 @@ struct RowsToCome {
 
 /// One worker's buffers: it runs RowTask's passes over a device without numbers, with the same
 /// chunks, and counts in a ledger. Where a RowTask writes out a network without its dead neurons
-/// (thinned.h: convolutions, with alpha), so does this, of neurons that are supposed to be dead:
-/// drawn at random, kDeadShare of each node's. The weights of convolutions are read then.
+/// (thinned.h: convolutions, with alpha), so does this, without neurons that are supposed to be
+/// dead. The weights of convolutions are read then.
 class RowForecast {
  public:
-  /// As measured on ResNets of CIFAR-10 with small boxes (0.36 to 0.69 of a node).
+  /// Values of all nodes at a point of the box: [nodes][size], or empty.
+  using Values = std::vector<std::vector<double>>;
+  /// Drawn at random of each node where no values are known; on ResNets of CIFAR-10 with small
+  /// boxes 0.36 to 0.69 of a node were dead.
   static constexpr double kDeadShare = 0.45;
+  /// Of neurons that are not positive at that point, so many are unstable: a tenth on those.
+  static constexpr double kUnstableShare = 0.1;
 
-  /// One of so many workers of a rank. Refers to the graph.
-  RowForecast(const Graph& graph, double chunk_mib, int workers);
+  /// One of so many workers of a rank. Supposed to be dead is what is not positive in `values`, but
+  /// for kUnstableShare of it.
+  /// Refers to the graph and the values.
+  RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values);
   ~RowForecast();
 
   /// The worker bounds all parts of these rows, after those of earlier calls, whose buffers it has
@@ -66,6 +74,7 @@ class RowForecast {
   [[nodiscard]] bool patches(const RowsToCome& rows) const;
 
   const Graph& graph_;
+  const Values& values_;
   double budget_mib_;
   std::size_t workers_;
   Network<float> net32_;

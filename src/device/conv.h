@@ -51,7 +51,8 @@ class PackedConv {
   [[nodiscard]] const Conv& conv() const { return *conv_; }
   [[nodiscard]] std::size_t bytes() const;
   /// What a thread keeps for its products, which it has once for all convolutions in T: that of the
-  /// largest.
+  /// largest. Without the room for runs over the image's edge, which is for the worst and hardly
+  /// touched.
   [[nodiscard]] std::size_t scratch_bytes() const;
 
   /// Y[rows][whole out image] = conv(X[rows][whole in image]), the chains starting from the bias

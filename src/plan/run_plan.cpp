@@ -53,12 +53,16 @@ std::vector<bound::RowsToCome> lists_of(const Graph& graph, const Question& ques
   return lists;
 }
 
+/// Bytes of the file that are in memory while a weight is read from it (io/onnx/tensor.h).
+constexpr std::uint64_t kFileWindow = std::uint64_t{1} << 20;
+
 class Planner {
  public:
   Planner(const Graph& graph, const Question& question, Place place)
       : graph_(graph), question_(question), place_(place) {
     plan_.mesh.rows = question.ranks;
     plan_.place = place;
+    plan_.threads = question.threads;
   }
 
   RunPlan run() {
@@ -103,16 +107,17 @@ class Planner {
   }
 
   void end(Phase phase, std::uint64_t rest) {
-    const CostModel& cost = question_.cost;
-    if (place_ == Place::kSharded && question_.ranks > 1) {
-      const std::uint64_t letters = std::min<std::uint64_t>(2 * kTileBytes, all_);
-      phase.bytes[index(MemoryClass::kCommunication)] = letters;  // tiles for others
-      rest += letters;
+    if (question_.ranks > 1) {
+      std::uint64_t said = RunPlan::kLinkBytes + root_;  // a root is told as one letter
+      if (place_ == Place::kSharded && !question_.one_host) {
+        said += std::min<std::uint64_t>(2 * kTileBytes, all_);  // tiles for others
+      }
+      phase.bytes[index(MemoryClass::kCommunication)] = said;
+      rest += said;
     }
     phase.total = rest;
+    const CostModel& cost = question_.cost;
     const double hands = question_.threads;
-    phase.compute_seconds +=
-        (phase.products32 / cost.products32 + phase.products64 / cost.products64) / hands;
     for (const Transfer& t : phase.transfers) {
       const bool from_file = t.via == Via::kFileRead;
       phase.transfer_seconds +=
@@ -150,7 +155,8 @@ class Planner {
     if (lists.empty()) return;
     const bool alpha = question_.method == bound::Method::kAlpha;
     Phase phase = begin(alpha ? "alpha" : "CROWN", true, true);
-    bound::RowForecast worker(graph_, question_.chunk_mib, question_.threads);
+    bound::RowForecast worker(graph_, question_.chunk_mib, question_.threads,
+                              question_.values);
     for (bound::RowsToCome& list : lists) {
       const double all = worker.products(list) * list.count;
       const double passes = 1 + 2.0 * list.iterations;
@@ -160,8 +166,14 @@ class Planner {
       const int ranks = dealt ? question_.ranks : 1;
       list.hands = question_.threads * ranks;
       const int part = std::max(1, worker.bound(list));
-      phase.products32 += all * 2 * list.iterations / ranks;
-      phase.products64 += all / ranks;
+      const double products32 = all * 2 * list.iterations / ranks;
+      const double products64 = all / ranks;
+      phase.products32 += products32;
+      phase.products64 += products64;
+      const CostModel& cost = question_.cost;
+      phase.compute_seconds +=
+          (products32 / cost.products32 + products64 / cost.products64) / question_.threads /
+          (convolutions_up_to(list.node) ? cost.convolutions : 1);
       const double parts = std::ceil(static_cast<double>(list.count) / part) / ranks;
       for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
         const int v = plan_.weights[i].node;
@@ -205,18 +217,29 @@ class Planner {
          static_cast<std::uint64_t>(static_cast<double>(away) * often), tiles * rounds});
   }
 
-  /// Two tiles of the widest rows for each thread; of a convolution, all of it twice: as it is and
-  /// packed.
+  [[nodiscard]] bool convolutions_up_to(int node) const {
+    return std::any_of(graph_.nodes.begin(), graph_.nodes.begin() + node + 1,
+                       [](const Node& n) { return std::holds_alternative<Conv>(n.op); });
+  }
+
+  /// For each thread, tiles of the widest rows: two, or one that is read from another rank's memory
+  /// when it is used; of a convolution, all of it twice: as it is and packed. What is read from the
+  /// file is in memory too, until it is forgotten.
   [[nodiscard]] std::uint64_t tile_bytes(int threads) const {
     std::uint64_t most = 0;
     for (const WeightPlan& weight : plan_.weights) {
-      if (weight.here == weight.bytes) continue;
+      // A rank that has all parts uses them where they lie; but convolutions are packed.
+      if (weight.here == weight.bytes && place_ != Place::kSharded) continue;
       const Node& node = graph_.nodes[static_cast<std::size_t>(weight.node)];
       std::uint64_t held = 3 * weight.bytes;
       if (const Dense* dense = std::get_if<Dense>(&node.op)) {
+        if (weight.here == weight.bytes) continue;
         const std::uint64_t row = weight.bytes / static_cast<std::uint64_t>(dense->out);
-        held = std::min(weight.bytes, 2 * row * std::max<std::uint64_t>(1, kTileBytes / row));
+        const bool nearby = place_ == Place::kSharded && question_.ranks > 1 && question_.one_host;
+        const std::uint64_t tile = row * std::max<std::uint64_t>(1, kTileBytes / row);
+        held = std::min(weight.bytes, (nearby ? 1 : 2) * tile);
       }
+      if (place_ == Place::kStreamed) held += std::min(weight.bytes, kFileWindow);
       most = std::max(most, held);
     }
     return most * static_cast<std::uint64_t>(threads);
@@ -242,7 +265,7 @@ std::string need_words(const RunPlan& plan) {
   const Phase& peak = plan.peak();
   std::string words =
       fmt::format("{} takes {} in its {} phase: the process {}", name_of(plan.place),
-                  mib(plan.peak_bytes()), peak.name, mib(RunPlan::kProcessBytes));
+                  mib(plan.peak_bytes()), peak.name, mib(plan.process_bytes()));
   for (int i = 0; i < kMemoryClasses; ++i) {
     if (peak.bytes[i] > 0) {
       words += fmt::format(", {} {}", coronet::name_of(memory_class(i)), mib(peak.bytes[i]));
