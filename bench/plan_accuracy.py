@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Planned beside measured: runs `coronet plan` and `coronet bounds` on the same questions and prints a table in Markdown.
+"""Planned beside measured: runs `coronet plan` and `coronet bounds` on the same questions and
+prints a table in Markdown.
 
     bench/plan_accuracy.py [--net NAME=FILE.onnx,FILE.vnnlib]... [--place fsdp]... [--ranks 1,2,4]
 
-Ranks are processes of this host, joined over RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Measured is the most that any
-of them had resident, and what the run's ledger counted at most on any rank. Times are those of `coronet bounds`.
+Ranks are processes of this host, joined over RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Measured is the most that
+any of them had resident, and what the run's ledger counted at most on any rank. Times are those of `coronet bounds`.
 """
 
 import argparse
@@ -35,8 +36,8 @@ def arguments_of(case):
 
 def planned(binary, case, out):
     link = ["--link", "tcp"] if case["ranks"] > 1 else []
-    subprocess.run([binary, "plan", *arguments_of(case), *link, "--ranks", str(case["ranks"]), "--json", out], check=True,
-                   stdout=subprocess.DEVNULL)
+    words = [binary, "plan", *arguments_of(case), *link, "--ranks", str(case["ranks"]), "--json", out]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     plan = json.loads(pathlib.Path(out).read_text())
     return plan["peak_bytes"], plan["seconds"]
 
@@ -48,7 +49,8 @@ def measured(binary, case, out, limit):
     for rank in range(case["ranks"]):
         env = dict(os.environ)
         if case["ranks"] > 1:
-            env |= {"RANK": str(rank), "WORLD_SIZE": str(case["ranks"]), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            env |= {"RANK": str(rank), "WORLD_SIZE": str(case["ranks"])}
+            env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         words = [binary, "bounds", *arguments_of(case)] + (["--json", out] if rank == 0 else [])
         processes.append(subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL))
     try:

@@ -104,9 +104,8 @@ Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values) {
     bounds.hi[v].resize(size);
     for (std::size_t i = 0; i < size; ++i) {
       const double draw = uniform(0, v, i);
-      const bool dead = values.empty()
-                            ? draw < RowForecast::kDeadShare
-                            : values[v][i] <= 0 && draw >= RowForecast::kUnstableShare;
+      const bool dead = values.empty() ? draw < RowForecast::kDeadShare
+                                       : values[v][i] <= 0 && draw >= RowForecast::kUnstableShare;
       bounds.hi[v][i] = dead ? -1 : 1;
     }
   }
@@ -164,8 +163,7 @@ std::size_t root_bytes(const Graph& graph) {
   return bytes;
 }
 
-RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers,
-                         const Values& values)
+RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values)
     : graph_(graph),
       values_(values),
       budget_mib_(chunk_mib),

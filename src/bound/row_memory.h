@@ -58,7 +58,8 @@ class RowForecast {
   /// The worker bounds all parts of these rows, after those of earlier calls, whose buffers it has
   /// kept. Returns the rows of a part.
   int bound(const RowsToCome& rows);
-  /// Of the worker: kA and kAlpha, and its share of kNetworks, which a rank's workers have together.
+  /// Of the worker: kA and kAlpha, and its share of kNetworks, which a rank's workers have
+  /// together.
   [[nodiscard]] MemoryUsage usage() const { return ledger_.usage(); }
   /// Products that one row takes: in a pull.
   [[nodiscard]] double products(const RowsToCome& rows) const;

@@ -22,7 +22,8 @@ RowTask::RowTask(Context& context, const Root& root, const RowList& list,
   const bool any_alpha = std::any_of(whole_plan_.elementwise.begin(), whole_plan_.elementwise.end(),
                                      [&](int v) { return root.relax32.lines[v].relu; });
   optimise_ = settings.iterations > 0 && any_alpha;
-  const bool worth = static_cast<std::int64_t>(total_) * settings.iterations >= Thinned::kLeastPasses;
+  const bool worth =
+      static_cast<std::int64_t>(total_) * settings.iterations >= Thinned::kLeastPasses;
   if (optimise_ && worth && !settings.keep_alpha) {
     thinned_ = Thinned::make(context.net32, root, list, whole_plan_);
   }

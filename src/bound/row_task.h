@@ -41,7 +41,7 @@ class RowTask final : public RowParts {
   bool optimise_;
   std::unique_ptr<Thinned> thinned_;  // for the descent, where that pays
   Counted written_out_;
-  std::size_t budget_;                // bytes of a part
+  std::size_t budget_;  // bytes of a part
 };
 
 }  // namespace coronet::bound

@@ -26,6 +26,7 @@ Place place_of(const Graph& graph, comm::Channel* channel, const Options& option
   if (open.size() == 1) return open.front();
   if (!planned(options)) return Place::kReplicated;
   plan::Question question = plan_question(options, channel == nullptr ? 1 : channel->size());
+  question.processes = channel != nullptr && options.ranks <= 1;
   // Ranks that are threads of one process have its memory together, and what it takes itself once.
   if (options.ranks > 1 && question.memory > plan::RunPlan::kProcessBytes) {
     const std::uint64_t own = question.memory - plan::RunPlan::kProcessBytes;

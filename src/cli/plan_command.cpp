@@ -82,6 +82,7 @@ int print_plan(const PlanArguments& arguments) {
   plan::Question question = plan_question(options, ranks_of(options));
   question.cost = arguments.cost;
   question.one_host = arguments.link != "hosts";
+  question.processes = arguments.link != "threads";
   const std::vector<plan::Place> places = places_of(options);
   const std::string& network = files.networks.front().path;
   const Model model = Model::read(network);
@@ -119,9 +120,10 @@ void add_plan(CLI::App& app, int& exit_code) {
   command->add_option("--json", arguments->json_file, "write the plan as JSON")->type_name("FILE");
   const char* model = "Cost model";
   command
-      ->add_option("--link", arguments->link,
-                   "how ranks are joined: threads of one process, tcp for processes of one host, or "
-                   "hosts; the constants below that are not given are those of this link")
+      ->add_option(
+          "--link", arguments->link,
+          "how ranks are joined: threads of one process, tcp for processes of one host, or "
+          "hosts; the constants below that are not given are those of this link")
       ->check(CLI::IsMember({"threads", "tcp", "hosts"}))
       ->type_name("WORD")
       ->capture_default_str()

@@ -504,7 +504,8 @@ std::size_t PackedConv<T>::scratch_bytes() const {
   for (const std::vector<Pass>* passes : {&forward_, &adjoint_}) {
     for (const Pass& pass : *passes) {
       const Room room(pass);
-      most = std::max(most, room.pointers * sizeof(const T*) + (room.tile + room.zeros) * sizeof(T));
+      most =
+          std::max(most, room.pointers * sizeof(const T*) + (room.tile + room.zeros) * sizeof(T));
     }
   }
   return most;

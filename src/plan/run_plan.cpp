@@ -53,8 +53,9 @@ std::vector<bound::RowsToCome> lists_of(const Graph& graph, const Question& ques
   return lists;
 }
 
-/// Bytes of the file that are in memory while a weight is read from it (io/onnx/tensor.h).
-constexpr std::uint64_t kFileWindow = std::uint64_t{1} << 20;
+/// Of a file that weights are read from, in memory at a time: what is read before it is forgotten,
+/// and the pages around it that the system brings; measured.
+constexpr std::uint64_t kFileWindow = std::uint64_t{7} << 19;
 
 class Planner {
  public:
@@ -91,8 +92,8 @@ class Planner {
       plan_.weights.push_back(std::move(one));
     }
     const bool packs = place_ != Place::kSharded;
-    const bound::KernelBytes kernels = bound::kernel_bytes(
-        graph_, packs ? search::kPackBytes : 0, place_ == Place::kReplicated);
+    const bound::KernelBytes kernels =
+        bound::kernel_bytes(graph_, packs ? search::kPackBytes : 0, place_ == Place::kReplicated);
     if (packs) packed_ = kernels.packed;
     scratch_ = kernels.scratch * static_cast<std::uint64_t>(question_.threads);
   }
@@ -108,7 +109,8 @@ class Planner {
 
   void end(Phase phase, std::uint64_t rest) {
     if (question_.ranks > 1) {
-      std::uint64_t said = RunPlan::kLinkBytes + root_;  // a root is told as one letter
+      std::uint64_t said = root_;  // told as one letter
+      if (question_.processes) said += RunPlan::kLinkBytes;
       if (place_ == Place::kSharded && !question_.one_host) {
         said += std::min<std::uint64_t>(2 * kTileBytes, all_);  // tiles for others
       }
@@ -155,8 +157,7 @@ class Planner {
     if (lists.empty()) return;
     const bool alpha = question_.method == bound::Method::kAlpha;
     Phase phase = begin(alpha ? "alpha" : "CROWN", true, true);
-    bound::RowForecast worker(graph_, question_.chunk_mib, question_.threads,
-                              question_.values);
+    bound::RowForecast worker(graph_, question_.chunk_mib, question_.threads, question_.values);
     for (bound::RowsToCome& list : lists) {
       const double all = worker.products(list) * list.count;
       const double passes = 1 + 2.0 * list.iterations;
@@ -171,19 +172,19 @@ class Planner {
       phase.products32 += products32;
       phase.products64 += products64;
       const CostModel& cost = question_.cost;
-      phase.compute_seconds +=
-          (products32 / cost.products32 + products64 / cost.products64) / question_.threads /
-          (convolutions_up_to(list.node) ? cost.convolutions : 1);
+      phase.compute_seconds += (products32 / cost.products32 + products64 / cost.products64) /
+                               question_.threads /
+                               (convolutions_up_to(list.node) ? cost.convolutions : 1);
       const double parts = std::ceil(static_cast<double>(list.count) / part) / ranks;
       for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
         const int v = plan_.weights[i].node;
         if (v > list.node) continue;
         // A selection takes its rows of the first weight, and multiplies by the others.
         const double passes_here = parts * passes;
-        const double share = v == list.node && list.selection
-                                 ? std::min(1.0, static_cast<double>(part) /
-                                                     graph_.nodes[v].shape.size())
-                                 : 1.0;
+        const double share =
+            v == list.node && list.selection
+                ? std::min(1.0, static_cast<double>(part) / graph_.nodes[v].shape.size())
+                : 1.0;
         fetch(phase, i, passes_here * share, passes_here);
       }
       if (dealt) {
@@ -222,9 +223,8 @@ class Planner {
                        [](const Node& n) { return std::holds_alternative<Conv>(n.op); });
   }
 
-  /// For each thread, tiles of the widest rows: two, or one that is read from another rank's memory
-  /// when it is used; of a convolution, all of it twice: as it is and packed. What is read from the
-  /// file is in memory too, until it is forgotten.
+  /// For each thread, tiles of the widest rows: two, or one that is read when it is used, from the
+  /// file or another rank's memory; of a convolution, all of it twice: as it is and packed.
   [[nodiscard]] std::uint64_t tile_bytes(int threads) const {
     std::uint64_t most = 0;
     for (const WeightPlan& weight : plan_.weights) {
@@ -235,14 +235,16 @@ class Planner {
       if (const Dense* dense = std::get_if<Dense>(&node.op)) {
         if (weight.here == weight.bytes) continue;
         const std::uint64_t row = weight.bytes / static_cast<std::uint64_t>(dense->out);
-        const bool nearby = place_ == Place::kSharded && question_.ranks > 1 && question_.one_host;
+        const bool nearby =
+            place_ == Place::kStreamed || (question_.ranks > 1 && question_.one_host);
         const std::uint64_t tile = row * std::max<std::uint64_t>(1, kTileBytes / row);
         held = std::min(weight.bytes, (nearby ? 1 : 2) * tile);
       }
-      if (place_ == Place::kStreamed) held += std::min(weight.bytes, kFileWindow);
       most = std::max(most, held);
     }
-    return most * static_cast<std::uint64_t>(threads);
+    const std::uint64_t file =
+        place_ == Place::kStreamed && most > 0 ? std::min(all_ - at_rest_, kFileWindow) : 0;
+    return most * static_cast<std::uint64_t>(threads) + file;
   }
 
   const Graph& graph_;

@@ -34,6 +34,7 @@ struct Question {
   double chunk_mib = 24;
   /// Ranks of one host read each other's weights from their memory; others send letters.
   bool one_host = true;
+  bool processes = false;  ///< ranks are processes, not threads of one
   /// [nodes][size] at a point of the box, or empty: which neurons are dead about, for networks with
   /// convolutions.
   bound::RowForecast::Values values;
@@ -105,7 +106,8 @@ struct RunPlan {
   static constexpr std::uint64_t kProcessBytes = std::uint64_t{13} << 20;
   /// What the C library keeps of small buffers for each further thread, measured.
   static constexpr std::uint64_t kThreadBytes = std::uint64_t{1} << 20;
-  /// What links to other ranks take in a process: threads and buffers, measured.
+  /// What links to other ranks take in a process: threads and buffers, measured of
+  /// processes over TCP.
   static constexpr std::uint64_t kLinkBytes = std::uint64_t{1} << 19;
 };
 
