@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "graph/sharded.h"
 #include "graphs.h"
+#include "ops/tiles.h"
 #include "processes.h"
 
 namespace coronet {
@@ -124,6 +125,21 @@ TEST(Plan, MoreRanksTakeLessTimeAndFetchMore) {
     seconds = computed;
     EXPECT_EQ(bytes > 0, ranks > 1);
   }
+}
+
+TEST(Plan, RanksOfSeveralHostsHoldTilesForOthers) {
+  plan::Question question;
+  question.ranks = 2;
+  const Graph graph = test::mlp(3, 20, 3, 1000, 5, 0, false);
+  const plan::RunPlan near = make_run_plan(graph, question, Place::kSharded);
+  question.one_host = false;
+  const plan::RunPlan far = make_run_plan(graph, question, Place::kSharded);
+  for (const MemoryClass more : {MemoryClass::kCommunication, MemoryClass::kTiles}) {
+    EXPECT_GE(of(far.peak(), more), of(near.peak(), more) + kTileBytes / 2) << name_of(more);
+  }
+  question.processes = true;
+  EXPECT_EQ(make_run_plan(graph, question, Place::kSharded).peak_bytes(),
+            far.peak_bytes() + plan::RunPlan::kLinkBytes);
 }
 
 class PlanProgram : public testing::Test {

@@ -14,6 +14,10 @@ const char* name_of(MemoryClass of) {
       return "A";
     case MemoryClass::kAlpha:
       return "alpha and moments";
+    case MemoryClass::kNetworks:
+      return "networks written out";
+    case MemoryClass::kScratch:
+      return "kernel scratch";
     case MemoryClass::kTiles:
       return "tiles";
     case MemoryClass::kBounds:

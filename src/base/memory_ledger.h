@@ -16,12 +16,14 @@ enum class MemoryClass {
   kPackedWeights,  ///< copies in the kernels' order
   kA,              ///< A-matrices, and the values that push carries through the same buffers
   kAlpha,          ///< optimised slopes, the best ones, Adam's moments
+  kNetworks,       ///< written out for a batch of rows: without dead neurons
+  kScratch,        ///< of the kernels of products, for each worker
   kTiles,          ///< of weights that lie elsewhere, on their way or in use
   kBounds,         ///< of the nodes of a root, their lines and magnitudes
   kDomains,        ///< open ones
   kCommunication,  ///< rooms in which ranks that share neurons meet; planned: tiles for others
 };
-inline constexpr int kMemoryClasses = 8;
+inline constexpr int kMemoryClasses = 10;
 /// "weights", "packed weights", "A", "alpha and moments", ...
 const char* name_of(MemoryClass of);
 inline MemoryClass memory_class(int i) { return static_cast<MemoryClass>(i); }

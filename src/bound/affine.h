@@ -82,6 +82,8 @@ class Affine {
   [[nodiscard]] virtual int terms() const = 0;
 
   [[nodiscard]] virtual std::size_t bytes() const { return 0; }
+  /// What its kernels keep for each thread, which all operators of one arithmetic share.
+  [[nodiscard]] virtual std::size_t scratch_bytes() const { return 0; }
 };
 
 /// nullptr for Input and the elementwise kinds. in: the shapes of its inputs.

@@ -82,6 +82,8 @@ class AffineConv final : public Affine<T> {
            op_.precision.roundings;
   }
   std::size_t bytes() const override { return packed_.bytes(); }
+  /// Of a weight that is not here nothing is known.
+  std::size_t scratch_bytes() const override { return packed_.scratch_bytes(); }
 
  private:
   /// The window in the operator's own image: a whole node may be declared as another image of the

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include "base/aligned.h"
@@ -80,6 +81,12 @@ class AffineDense final : public Affine<T> {
 
   int terms() const override { return op_.in + op_.out + op_.precision.roundings; }
   std::size_t bytes() const override { return pull_.bytes() + push_.bytes(); }
+  std::size_t scratch_bytes() const override {
+    if (!pull_.empty()) return 0;
+    const device::WeightView pull{op_.weight, 0, op_.out, op_.in, false};
+    const device::WeightView push{op_.weight, 0, op_.out, op_.in, true};
+    return std::max(device::scratch_bytes<T>(pull), device::scratch_bytes<T>(push));
+  }
 
  private:
   void multiply(int m, const T* a, int lda, const device::PackedMatrix<T>& packed, bool transposed,

@@ -1,5 +1,6 @@
 #include "bound/network.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace coronet::bound {
@@ -25,6 +26,13 @@ std::size_t Network<T>::bytes() const {
   std::size_t total = 0;
   for (const auto& op : affine_) total += op ? op->bytes() : 0;
   return total;
+}
+
+template <class T>
+std::size_t Network<T>::scratch_bytes() const {
+  std::size_t most = 0;
+  for (const auto& op : affine_) most = std::max(most, op ? op->scratch_bytes() : 0);
+  return most;
 }
 
 template class Network<float>;

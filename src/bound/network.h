@@ -41,6 +41,8 @@ class Network {
   [[nodiscard]] int size(int node) const { return graph_->nodes[node].shape.size(); }
   /// bytes of packed weights
   [[nodiscard]] std::size_t bytes() const;
+  /// What a thread's kernels keep: of the operator that has them keep most.
+  [[nodiscard]] std::size_t scratch_bytes() const;
 
  private:
   const Graph* graph_;

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <variant>
 
 #include "base/resources.h"
+#include "base/rng.h"
 #include "bound/affine_dense.h"
 #include "bound/descent.h"
 #include "bound/pass.h"
+#include "bound/thinned.h"
 
 namespace coronet::bound {
 
@@ -36,16 +39,16 @@ class CountedAffine final : public Affine<T> {
   void apply(const double* const*, double*, Workers*) const override {}
   void apply_abs(const double* const*, double*, Workers*) const override {}
   int terms() const override { return 0; }
+  std::size_t bytes() const override { return of_->bytes(); }
 
  private:
   std::unique_ptr<Affine<T>> of_;
 };
 
 template <class T>
-Network<T> counted_network(const Graph& graph) {
-  return Network<T>(graph, [&graph](int v) -> std::unique_ptr<Affine<T>> {
-    PackBudget none;
-    auto of = make_affine<T>(graph, v, none);
+Network<T> counted_network(const Graph& graph, PackBudget budget) {
+  return Network<T>(graph, [&graph, budget](int v) mutable -> std::unique_ptr<Affine<T>> {
+    auto of = make_affine<T>(graph, v, budget);
     if (of == nullptr) return nullptr;
     return std::make_unique<CountedAffine<T>>(std::move(of));
   });
@@ -65,24 +68,48 @@ Relaxation<T, Counting> counted_relaxation(const Graph& graph) {
 }
 
 template <class T>
-std::size_t packed_by(const Graph& graph, PackBudget budget, bool all) {
-  std::size_t sum = 0;
+KernelBytes kernels_of(const Graph& graph, PackBudget budget, bool all) {
+  KernelBytes sum;
   for (const Node& node : graph.nodes) {
+    Node here = node;
+    bool packs = true;
     if (const Dense* dense = std::get_if<Dense>(&node.op)) {
       const std::size_t bytes = AffineDense<T>::packed_bytes(*dense);
-      if ((all || dense->weight.here()) && budget.take(bytes)) sum += bytes;
-      continue;
-    }
-    Node here = node;
-    if (Conv* conv = std::get_if<Conv>(&here.op); conv != nullptr && all) {
+      if ((all || dense->weight.here()) && budget.take(bytes)) {
+        sum.packed += bytes;
+        continue;
+      }
+      packs = false;
+    } else if (Conv* conv = std::get_if<Conv>(&here.op)) {
+      packs = all || conv->weight.here();
       conv->weight = gathered(conv->weight);
     }
     std::vector<Shape> in;
     for (int u : node.inputs) in.push_back(graph.nodes[u].shape);
-    const auto made = make_affine<T>(here, in, budget);
-    sum += made ? made->bytes() : 0;
+    PackBudget none;
+    const auto made = make_affine<T>(here, in, packs ? budget : none);
+    if (made == nullptr) continue;
+    if (packs) sum.packed += made->bytes();
+    sum.scratch = std::max(sum.scratch, made->scratch_bytes());
   }
   return sum;
+}
+
+/// Bounds by which neurons are dead or not, and nothing else.
+Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values) {
+  Bounds bounds(graph, 1);
+  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
+    const auto size = static_cast<std::size_t>(graph.nodes[v].shape.size());
+    bounds.lo[v].assign(size, -1);
+    bounds.hi[v].resize(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      const double draw = uniform(0, v, i);
+      const bool dead = values.empty() ? draw < RowForecast::kDeadShare
+                                       : values[v][i] <= 0 && draw >= RowForecast::kUnstableShare;
+      bounds.hi[v][i] = dead ? -1 : 1;
+    }
+  }
+  return bounds;
 }
 
 template <class T>
@@ -105,9 +132,24 @@ Rows<T, Counting> rows_of(const RowsToCome& rows, int count, const Graph& graph,
 
 }  // namespace
 
-std::size_t packed_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered) {
-  return packed_by<float>(graph, {pack_bytes}, gathered) +
-         packed_by<double>(graph, {pack_bytes}, gathered);
+/// A network without the neurons that are supposed to be dead.
+struct RowForecast::Descended {
+  explicit Descended(Reduced of, int start)
+      : reduced(std::move(of)),
+        net(counted_network<float>(reduced.graph, {Thinned::kPackBytes})),
+        relaxation(counted_relaxation<float>(reduced.graph)),
+        plan(make_plan(net, start, false)) {}
+
+  Reduced reduced;
+  Network<float> net;
+  Relaxation<float, Counting> relaxation;
+  Plan plan;
+};
+
+KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered) {
+  const KernelBytes f = kernels_of<float>(graph, {pack_bytes}, gathered);
+  const KernelBytes d = kernels_of<double>(graph, {pack_bytes}, gathered);
+  return {f.packed + d.packed, f.scratch + d.scratch};
 }
 
 std::size_t root_bytes(const Graph& graph) {
@@ -121,11 +163,13 @@ std::size_t root_bytes(const Graph& graph) {
   return bytes;
 }
 
-RowForecast::RowForecast(const Graph& graph, double chunk_mib)
+RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values)
     : graph_(graph),
-      budget_(static_cast<std::size_t>(chunk_mib * 1048576.0)),
-      net32_(counted_network<float>(graph)),
-      net64_(counted_network<double>(graph)),
+      values_(values),
+      budget_mib_(chunk_mib),
+      workers_(static_cast<std::size_t>(workers)),
+      net32_(counted_network<float>(graph, {})),
+      net64_(counted_network<double>(graph, {})),
       relax32_(counted_relaxation<float>(graph)),
       relax64_(counted_relaxation<double>(graph)) {
   magnitude_.value.resize(graph.nodes.size());
@@ -138,14 +182,30 @@ bool RowForecast::patches(const RowsToCome& rows) const {
   return rows.selection && !rows.input && graph_.nodes[rows.node].shape.image();
 }
 
-std::size_t RowForecast::slopes(const RowsToCome& rows, const Plan& plan) const {
-  return rows.iterations > 0 ? slopes_of(plan, relax32_) : 0;
+RowForecast::~RowForecast() = default;
+
+std::unique_ptr<RowForecast::Descended> RowForecast::thinned(const RowsToCome& rows) const {
+  const bool worth =
+      static_cast<std::int64_t>(rows.count) * rows.iterations >= Thinned::kLeastPasses;
+  if (!worth || !rows.selection || rows.input) return nullptr;
+  std::vector<int> all(static_cast<std::size_t>(graph_.nodes[rows.node].shape.size()));
+  std::iota(all.begin(), all.end(), 0);
+  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, values_), rows.node, all,
+                                   make_plan(net32_, rows.node, patches(rows)));
+  if (!reduced) return nullptr;
+  return std::make_unique<Descended>(std::move(*reduced), rows.node);
 }
 
-int RowForecast::part(const RowsToCome& rows) const {
-  const Plan plan = make_plan(net32_, rows.node, patches(rows));
-  const std::size_t bytes = row_bytes(plan, sizeof(float), slopes(rows, plan), sizeof(float));
-  return std::min(rows.count, chunk_rows(bytes, budget_, rows.count, rows.hands));
+std::size_t RowForecast::budget_of(const Descended* thin) const {
+  return static_cast<std::size_t>(budget_mib_ * (thin != nullptr ? Thinned::kRowsShare : 1) *
+                                  1048576.0);
+}
+
+std::size_t RowForecast::part_bytes(const RowsToCome& rows, const Descended* thin) const {
+  const Plan plan = thin != nullptr ? thin->plan : make_plan(net32_, rows.node, patches(rows));
+  const std::size_t slopes =
+      rows.iterations > 0 ? slopes_of(plan, thin != nullptr ? thin->relaxation : relax32_) : 0;
+  return row_bytes(plan, sizeof(float), slopes, sizeof(float));
 }
 
 double RowForecast::products(const RowsToCome& rows) const {
@@ -156,36 +216,49 @@ double RowForecast::products(const RowsToCome& rows) const {
                                             : all;
 }
 
-void RowForecast::bound(const RowsToCome& rows) {
-  if (rows.count == 0) return;
-  const int each = part(rows);
+int RowForecast::bound(const RowsToCome& rows) {
+  if (rows.count == 0) return 0;
+  const std::unique_ptr<Descended> thin = thinned(rows);
+  const Counted network(&ledger_, MemoryClass::kNetworks,
+                        thin ? Thinned::bytes_of(thin->reduced, thin->net) / workers_ : 0);
+  const std::size_t budget = budget_of(thin.get());
+  const int each = std::min(
+      rows.count, chunk_rows(part_bytes(rows, thin.get()), budget, rows.count, rows.hands));
   // Parts of one size do the same as the one before, once they find the same buffers.
   int left = rows.count;
   for (std::size_t before = ~std::size_t{0}; left >= each && before != held(); left -= each) {
     before = held();
-    bound_part(rows, each);
+    bound_part(rows, each, thin.get());
   }
-  if (left % each > 0) bound_part(rows, left % each);
+  if (left % each > 0) bound_part(rows, left % each, thin.get());
+  return each;
 }
 
-void RowForecast::bound_part(const RowsToCome& rows, int count) {
-  const Plan plan = make_plan(net32_, rows.node, patches(rows));
+void RowForecast::bound_part(const RowsToCome& rows, int count, const Descended* thin) {
+  const Plan whole = make_plan(net32_, rows.node, patches(rows));
   const Plan plan64 = make_plan(net64_, rows.node, patches(rows));
-  const std::size_t width = slopes(rows, plan);
-  const Counted best(&ledger_, MemoryClass::kAlpha, found_bytes(count, width));
-  if (width > 0) {
+  const Plan& plan = thin != nullptr ? thin->plan : whole;
+  const Relaxation<float, Counting>& relaxation = thin != nullptr ? thin->relaxation : relax32_;
+  const bool optimise = rows.iterations > 0 && slopes_of(whole, relax32_) > 0;
+  const Counted best(&ledger_, MemoryClass::kAlpha,
+                     optimise ? found_bytes(count, slopes_of(plan, relaxation)) : 0);
+  if (optimise) {
     const Deadline never(HUGE_VAL);
     OptimiseSettings settings;
     settings.iterations = std::min(rows.iterations, kEnough);
-    Descent<Counting> descent(net32_, relax32_, plan, never, space32_, settings, Counting());
-    auto batch = rows_of<float>(rows, count, graph_, patches(rows));
+    const Graph& graph = thin != nullptr ? thin->reduced.graph : graph_;
+    Descent<Counting> descent(thin != nullptr ? thin->net : net32_, relaxation, plan, never,
+                              space32_, settings, Counting());
+    auto batch = rows_of<float>(rows, count, graph, thin == nullptr && patches(rows));
     SlopesOf<Counting> found;
     descent.run(batch, found);
   }
-  const int at_once = chunk_rows(row_bytes(plan64, sizeof(double), 0, 0), budget_, count, 1);
+  const int at_once =
+      chunk_rows(row_bytes(plan64, sizeof(double), 0, 0), budget_of(thin), count, 1);
   for (int at = 0; at < count; at += at_once) {
     const int some = std::min(at_once, count - at);
-    const Counted slopes64(&ledger_, MemoryClass::kAlpha, settled_bytes(some, width));
+    const Counted slopes64(&ledger_, MemoryClass::kAlpha,
+                           optimise ? settled_bytes(some, slopes_of(plan64, relax32_)) : 0);
     const auto batch = rows_of<double>(rows, some, graph_, patches(rows));
     std::vector<double> bound(some);
     settle(net64_, relax64_, magnitude_, plan64, batch, space64_, bound.data());

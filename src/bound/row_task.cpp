@@ -8,13 +8,6 @@
 
 namespace coronet::bound {
 
-namespace {
-
-/// So many rows times iterations repay the writing out of a network.
-constexpr std::int64_t kLeastPasses = 2000;
-
-}  // namespace
-
 RowTask::RowTask(Context& context, const Root& root, const RowList& list,
                  const OptimiseSettings& settings, const Deadline& deadline)
     : context_(context),
@@ -29,12 +22,15 @@ RowTask::RowTask(Context& context, const Root& root, const RowList& list,
   const bool any_alpha = std::any_of(whole_plan_.elementwise.begin(), whole_plan_.elementwise.end(),
                                      [&](int v) { return root.relax32.lines[v].relu; });
   optimise_ = settings.iterations > 0 && any_alpha;
-  const bool worth = static_cast<std::int64_t>(total_) * settings.iterations >= kLeastPasses;
+  const bool worth =
+      static_cast<std::int64_t>(total_) * settings.iterations >= Thinned::kLeastPasses;
   if (optimise_ && worth && !settings.keep_alpha) {
     thinned_ = Thinned::make(context.net32, root, list, whole_plan_);
   }
-  // The network written out takes memory too, and its blocks are small: fewer rows do as well.
-  const double budget_mib = context.options.chunk_mib / (thinned_ ? 2 : 1);
+  if (thinned_) {
+    written_out_ = Counted(context.ledger, MemoryClass::kNetworks, thinned_->bytes());
+  }
+  const double budget_mib = context.options.chunk_mib * (thinned_ ? Thinned::kRowsShare : 1);
   budget_ = static_cast<std::size_t>(budget_mib * 1048576.0);
 }
 

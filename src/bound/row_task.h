@@ -40,7 +40,8 @@ class RowTask final : public RowParts {
   Plan plan64_;
   bool optimise_;
   std::unique_ptr<Thinned> thinned_;  // for the descent, where that pays
-  std::size_t budget_;                // bytes of a part
+  Counted written_out_;
+  std::size_t budget_;  // bytes of a part
 };
 
 }  // namespace coronet::bound

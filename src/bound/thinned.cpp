@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
+
+#include "graph/sharded.h"
 
 namespace coronet::bound {
 
@@ -17,22 +20,39 @@ constexpr double kBlockCost = 1.3;
 
 std::unique_ptr<Thinned> Thinned::make(const Network<float>& net, const Root& root,
                                        const RowList& list, const Plan& plan) {
-  const Graph& graph = net.graph();
-  const bool convolutions = std::any_of(plan.order.begin(), plan.order.end(), [&](int v) {
-    return std::holds_alternative<Conv>(graph.nodes[v].op);
-  });
   // What is left of a share is no graph for others.
-  if (net.group() != nullptr || !convolutions || list.neuron.empty() || !list.input.empty())
-    return nullptr;
-  const double most = std::min(kMostWeights, row_products(graph, plan) / kBlockCost);
-  auto reduced = thin_out(graph, root.bounds, list.node, neurons_of(list), most);
+  if (net.group() != nullptr || list.neuron.empty() || !list.input.empty()) return nullptr;
+  auto reduced = graph_of(net.graph(), root.bounds, list.node, neurons_of(list), plan);
   if (!reduced) return nullptr;
   return std::unique_ptr<Thinned>(new Thinned(std::move(*reduced), root, list));
 }
 
+std::optional<Reduced> Thinned::graph_of(const Graph& graph, const Bounds& bounds, int last,
+                                         const std::vector<int>& asked, const Plan& plan) {
+  const bool convolutions = std::any_of(plan.order.begin(), plan.order.end(), [&](int v) {
+    return std::holds_alternative<Conv>(graph.nodes[v].op);
+  });
+  if (!convolutions) return std::nullopt;
+  const double most = std::min(kMostWeights, row_products(graph, plan) / kBlockCost);
+  return thin_out(graph, bounds, last, asked, most);
+}
+
+std::size_t Thinned::bytes_of(const Reduced& reduced, const Network<float>& net) {
+  std::size_t sum = net.bytes() + weight_bytes_here(reduced.graph);
+  for (std::size_t v = 0; v < reduced.kept.size(); ++v) {
+    sum += reduced.kept[v].size() * sizeof(int);
+    if (const Sparse* sparse = std::get_if<Sparse>(&reduced.graph.nodes[v].op)) {
+      sum += sparse->row.size() * sizeof(sparse->row[0]) +
+             sparse->column.size() * sizeof(sparse->column[0]) +
+             (sparse->value.size() + sparse->bias.size()) * sizeof(double);
+    }
+  }
+  return sum;
+}
+
 Thinned::Thinned(Reduced reduced, const Root& root, const RowList& list)
     : reduced_(std::move(reduced)),
-      net_(reduced_.graph, static_cast<std::size_t>(4 * kMostWeights)),
+      net_(reduced_.graph, kPackBytes),
       list_(renumbered(list, reduced_.kept[list.node])) {
   relaxation_.lo = root.relax32.lo;
   relaxation_.hi = root.relax32.hi;

@@ -2,7 +2,11 @@
 // convolution then multiplies half or less.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "bound/network.h"
 #include "bound/optimise.h"
@@ -18,6 +22,21 @@ class Thinned {
   static std::unique_ptr<Thinned> make(const Network<float>& net, const Root& root,
                                        const RowList& list, const Plan& plan);
 
+  /// Rows times iterations that repay the writing out of a network.
+  static constexpr std::int64_t kLeastPasses = 2000;
+  /// So much of the chunks' memory (--chunk-mib) is the rows': the network takes memory too, and
+  /// its blocks are small, so that fewer rows do as well.
+  static constexpr double kRowsShare = 0.5;
+  /// Its graph, by these bounds, for rows about elements `asked` (ascending) of node `last`.
+  /// Nothing, where rows of `plan` cost no more on the whole graph.
+  static std::optional<Reduced> graph_of(const Graph& graph, const Bounds& bounds, int last,
+                                         const std::vector<int>& asked, const Plan& plan);
+  /// Bytes of packed weights that a network of such a graph may keep.
+  static constexpr std::size_t kPackBytes = std::size_t{16} << 20;
+  /// What is held of it beside the buffers of rows.
+  static std::size_t bytes_of(const Reduced& reduced, const Network<float>& net);
+
+  [[nodiscard]] std::size_t bytes() const { return bytes_of(reduced_, net_); }
   [[nodiscard]] const Network<float>& net() const { return net_; }
   [[nodiscard]] const Relaxation<float>& relaxation() const { return relaxation_; }
   [[nodiscard]] const Plan& plan() const { return plan_; }

@@ -26,6 +26,7 @@ Place place_of(const Graph& graph, comm::Channel* channel, const Options& option
   if (open.size() == 1) return open.front();
   if (!planned(options)) return Place::kReplicated;
   plan::Question question = plan_question(options, channel == nullptr ? 1 : channel->size());
+  question.processes = channel != nullptr && options.ranks <= 1;
   // Ranks that are threads of one process have its memory together, and what it takes itself once.
   if (options.ranks > 1 && question.memory > plan::RunPlan::kProcessBytes) {
     const std::uint64_t own = question.memory - plan::RunPlan::kProcessBytes;
@@ -42,13 +43,12 @@ Place place_of(const Graph& graph, comm::Channel* channel, const Options& option
   return comm::Reader(bytes).get<Place>();
 }
 
-/// Tiles of weights and blocks of rows come and go in megabytes, in buffers that one thread takes
-/// and another gives back: each of the C library's arenas would keep some of them. What is so large
-/// goes back to the system instead.
-void keep_no_large_buffers() {
-  constexpr int kLarge = 128 * 1024;
-  ::mallopt(M_MMAP_THRESHOLD, kLarge);
-  ::mallopt(M_TRIM_THRESHOLD, kLarge);
+/// Tiles, blocks of rows, slopes of a batch and networks written out for it come and go in
+/// megabytes, in buffers that one thread takes and another gives back: each of the C library's
+/// arenas would keep some of them. What is so large goes back to the system instead.
+void keep_no_buffers_from(int bytes) {
+  ::mallopt(M_MMAP_THRESHOLD, bytes);
+  ::mallopt(M_TRIM_THRESHOLD, bytes);
 }
 
 /// Refused before they are read: the error says what helps, which running out of memory cannot.
@@ -73,14 +73,14 @@ void check_room(std::size_t all, int ranks, Place place, const Options& options)
 
 HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Options& options,
                          const Mesh& mesh) {
+  // Ranks that share neurons pass on blocks of a quarter of a megabyte.
+  keep_no_buffers_from(mesh.tensor > 1 ? 128 * 1024 : 256 * 1024);
   graph_ = model.lower(Model::Numbers::kInFile);
   if (mesh.tensor > 1) {
-    keep_no_large_buffers();
     check_room(weight_bytes(graph_), mesh.tensor, Place::kSharded, options);
     return;
   }
   const Place place = place_of(graph_, channel, options);
-  if (place != Place::kReplicated) keep_no_large_buffers();
   check_room(weight_bytes(graph_), channel != nullptr ? channel->size() : 1, place, options);
   if (place == Place::kReplicated) {
     gather_weights(graph_);

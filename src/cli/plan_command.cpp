@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "cli/commands.h"
@@ -12,6 +13,7 @@
 #include "cli/plan_report.h"
 #include "cli/query_files.h"
 #include "cli/streams.h"
+#include "graph/evaluate.h"
 #include "io/file.h"
 #include "io/onnx.h"
 #include "io/vnnlib.h"
@@ -60,6 +62,19 @@ int ranks_of(const Options& options) {
   return mesh.ranks();
 }
 
+/// Of all nodes in the middle of the box, where the plan asks for them.
+std::vector<std::vector<double>> middle_values(const Graph& graph, const plan::Question& question,
+                                               const Box& box) {
+  const bool wanted = question.method == bound::Method::kAlpha &&
+                      std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
+                        return std::holds_alternative<Conv>(node.op);
+                      });
+  if (!wanted) return {};
+  std::vector<double> x(box.lower.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = box.lower[i] / 2 + box.upper[i] / 2;
+  return evaluate_nodes(graph, x);
+}
+
 int print_plan(const PlanArguments& arguments) {
   const Options& options = arguments.options;
   if (options.device.starts_with("cuda")) {
@@ -71,6 +86,8 @@ int print_plan(const PlanArguments& arguments) {
   const QueryFiles files = query_files(arguments.files, {});
   plan::Question question = plan_question(options, ranks_of(options));
   question.cost = arguments.cost;
+  question.one_host = arguments.link != "hosts";
+  question.processes = arguments.link != "threads";
   const std::vector<plan::Place> places = places_of(options);
   const std::string& network = files.networks.front().path;
   const Model model = Model::read(network);
@@ -82,6 +99,7 @@ int print_plan(const PlanArguments& arguments) {
     for (const Constraint& c : clause.constraints) question.input_terms |= !c.inputs.empty();
   }
   question.forms = *std::max_element(forms.begin(), forms.end());
+  if (!property.boxes.empty()) question.values = middle_values(graph, question, property.boxes[0]);
   const plan::RunPlan made = plan::choose_run_plan(graph, question, places);
   const bool good = say(plan_text(graph, question, made));
   if (!arguments.json_file.empty()) {
@@ -107,10 +125,11 @@ void add_plan(CLI::App& app, int& exit_code) {
   command->add_option("--json", arguments->json_file, "write the plan as JSON")->type_name("FILE");
   const char* model = "Cost model";
   command
-      ->add_option("--link", arguments->link,
-                   "how ranks are joined: threads of one process, or tcp; the constants below that "
-                   "are not given are those of this link")
-      ->check(CLI::IsMember({"threads", "tcp"}))
+      ->add_option(
+          "--link", arguments->link,
+          "how ranks are joined: threads of one process, tcp for processes of one host, or "
+          "hosts; the constants below that are not given are those of this link")
+      ->check(CLI::IsMember({"threads", "tcp", "hosts"}))
       ->type_name("WORD")
       ->capture_default_str()
       ->group(model);
@@ -122,6 +141,7 @@ void add_plan(CLI::App& app, int& exit_code) {
   const std::vector<Constant> constants = {
       {"--rate32", &plan::CostModel::products32, "products of a thread in a second, in float32"},
       {"--rate64", &plan::CostModel::products64, "and in double"},
+      {"--conv-rate", &plan::CostModel::convolutions, "of these, what a convolution's are"},
       {"--column-rate", &plan::CostModel::columns, "and with one column"},
       {"--bandwidth", &plan::CostModel::bandwidth, "bytes a second that a rank gets from others"},
       {"--latency", &plan::CostModel::latency, "seconds of a letter and its answer"},
@@ -136,8 +156,9 @@ void add_plan(CLI::App& app, int& exit_code) {
   add_options(*command, arguments->options, {"limits", "bounds"});
   command->footer(kFooter);
   command->callback([arguments, given, constants, command, &exit_code] {
-    arguments->cost =
-        arguments->link == "tcp" ? plan::CostModel::tcp() : plan::CostModel::threads();
+    arguments->cost = arguments->link == "hosts" ? plan::CostModel::hosts()
+                      : arguments->link == "tcp" ? plan::CostModel::tcp()
+                                                 : plan::CostModel::threads();
     for (const Constant& c : constants) {
       if (command->count(c.flag) > 0) arguments->cost.*c.value = (*given).*c.value;
     }

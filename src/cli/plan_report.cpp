@@ -50,11 +50,11 @@ std::string phases_table(const RunPlan& plan) {
     }
     if (any) table.row(std::move(cells));
   };
-  row("process", [](const Phase&) { return RunPlan::kProcessBytes; });
+  row("process", [&](const Phase&) { return plan.process_bytes(); });
   for (int i = 0; i < kMemoryClasses; ++i) {
     row(name_of(memory_class(i)), [i](const Phase& phase) { return phase.bytes[i]; });
   }
-  row("all", [](const Phase& phase) { return RunPlan::kProcessBytes + phase.total; });
+  row("all", [&](const Phase& phase) { return plan.process_bytes() + phase.total; });
   return table.text();
 }
 
@@ -130,11 +130,11 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
   for (const Phase& phase : plan.phases) {
     Json one;
     one["name"] = phase.name;
-    one["bytes"]["process"] = RunPlan::kProcessBytes;
+    one["bytes"]["process"] = plan.process_bytes();
     for (int i = 0; i < kMemoryClasses; ++i) {
       if (phase.bytes[i] > 0) one["bytes"][name_of(memory_class(i))] = phase.bytes[i];
     }
-    one["bytes"]["all"] = RunPlan::kProcessBytes + phase.total;
+    one["bytes"]["all"] = plan.process_bytes() + phase.total;
     one["products32"] = phase.products32;
     one["products64"] = phase.products64;
     one["transfers"] = Json::array();

@@ -151,7 +151,7 @@ void PackedBlocks<T>::add(const SparseView& m, int first, int last,
   block.first = first;
   block.segments = segments;
   block.weights = PackedMatrix<T>(WeightView{b, 0, k, n, false});
-  bytes_ += block.weights.bytes();
+  bytes_ += block.weights.bytes() + sizeof(Block) + block.segments.size() * sizeof(Segment);
   blocks_.push_back(std::move(block));
 }
 

@@ -56,6 +56,20 @@ Buffers<T>& buffers() {
 
 }  // namespace
 
+// Elements of each of a thread's buffers that a pass needs.
+template <class T>
+struct PackedConv<T>::Room {
+  explicit Room(const Pass& pass)
+      : pointers(pass.y.offset.size() * static_cast<std::size_t>(pass.runs()) * kBlockM),
+        edges(pointers * static_cast<std::size_t>(pass.run)),
+        tile(static_cast<std::size_t>(kBlockM) * static_cast<std::size_t>(pass.weights.n())),
+        zeros(static_cast<std::size_t>(pass.run)) {}
+  std::size_t pointers;
+  std::size_t edges;
+  std::size_t tile;
+  std::size_t zeros;
+};
+
 // Rows of windows of one image.
 template <class T>
 struct PackedConv<T>::Image {
@@ -84,17 +98,15 @@ class PackedConv<T>::Runner {
   Runner(const Pass& pass, const Image& from, const Image& to, bool load)
       : pass_(pass), from_(from), to_(to), load_(load), buffers_(buffers<T>()) {
     taps_y_ = static_cast<int>(pass.y.offset.size());
-    runs_ = pass.merged ? 1 : static_cast<int>(pass.x.offset.size());
-    const auto segments = static_cast<std::size_t>(taps_y_ * runs_);
-    const auto length = static_cast<std::size_t>(pass.run);
+    runs_ = pass.runs();
     columns_ = pass.weights.n();
     channels_ = columns_ / pass.pixels;
-    a_ = buffers_.a.reserve(segments * kBlockM);
-    edges_ = buffers_.edges.reserve(segments * kBlockM * length);
+    const Room room(pass);
+    a_ = buffers_.a.reserve(room.pointers);
+    edges_ = buffers_.edges.reserve(room.edges);
     edge_ = edges_;
-    tile_ = buffers_.tile.reserve(static_cast<std::size_t>(kBlockM) *
-                                  static_cast<std::size_t>(columns_));
-    if (buffers_.zeros.size() < length) buffers_.zeros.resize(length);
+    tile_ = buffers_.tile.reserve(room.tile);
+    if (buffers_.zeros.size() < room.zeros) buffers_.zeros.resize(room.zeros);
     zeros_ = buffers_.zeros.data();
     from_channel_ =
         static_cast<std::size_t>(pass.group) * static_cast<std::size_t>(pass.merged ? 0 : pass.run);
@@ -484,6 +496,19 @@ std::size_t PackedConv<T>::bytes() const {
   for (const Pass& pass : forward_) sum += pass.weights.bytes();
   for (const Pass& pass : adjoint_) sum += pass.weights.bytes();
   return sum;
+}
+
+template <class T>
+std::size_t PackedConv<T>::scratch_bytes() const {
+  std::size_t most = 0;
+  for (const std::vector<Pass>* passes : {&forward_, &adjoint_}) {
+    for (const Pass& pass : *passes) {
+      const Room room(pass);
+      most =
+          std::max(most, room.pointers * sizeof(const T*) + (room.tile + room.zeros) * sizeof(T));
+    }
+  }
+  return most;
 }
 
 // Small windows: most taps of most pixels fall outside. If the rows' windows lie alike, then a

@@ -50,6 +50,10 @@ class PackedConv {
   PackedConv(const Conv& conv, const Weight& numbers, Directions directions);
   [[nodiscard]] const Conv& conv() const { return *conv_; }
   [[nodiscard]] std::size_t bytes() const;
+  /// What a thread keeps for its products, which it has once for all convolutions in T: that of the
+  /// largest. Without the room for runs over the image's edge, which is for the worst and hardly
+  /// touched.
+  [[nodiscard]] std::size_t scratch_bytes() const;
 
   /// Y[rows][whole out image] = conv(X[rows][whole in image]), the chains starting from the bias
   /// where `with_bias`.
@@ -90,7 +94,11 @@ class PackedConv {
     int span = 1;  // source pixels in a run
     int run = 0;   // numbers in a run
     PackedMatrix<T> weights;
+
+    // Contiguous runs of the source in each row of taps.
+    [[nodiscard]] int runs() const { return merged ? 1 : static_cast<int>(x.offset.size()); }
   };
+  struct Room;
   struct Image;
   class Runner;
   void add_pass(std::vector<Pass>& passes, const Weight& numbers, const Axis& y, const Axis& x,

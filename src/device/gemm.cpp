@@ -262,6 +262,23 @@ void gemm(int m, const T* a, std::size_t lda, const PackedMatrix<T>& b, T* c, st
   }
 }
 
+namespace {
+
+// Elements of a tile's packed panels.
+template <class T>
+std::size_t panel_elements(const WeightView& b) {
+  return static_cast<std::size_t>(block_length(b.k(), kBlockK)) *
+             padded_columns(std::min(b.n(), kBlockN), gemm_table<T>().panel) +
+         kCacheLine / sizeof(T);
+}
+
+}  // namespace
+
+template <class T>
+std::size_t scratch_bytes(const WeightView& b) {
+  return b.k() > 0 && b.n() > 0 ? panel_elements<T>(b) * sizeof(T) : 0;
+}
+
 template <class T>
 void gemm(int m, const T* a, std::size_t lda, const WeightView& b, T* c, std::size_t ldc,
           bool accumulate, std::vector<T>& scratch) {
@@ -272,10 +289,7 @@ void gemm(int m, const T* a, std::size_t lda, const WeightView& b, T* c, std::si
   }
   const kernels::GemmTable<T>& kernel = gemm_table<T>();
   const int block_k = block_length(b.k(), kBlockK);
-  const std::size_t need =
-      static_cast<std::size_t>(block_k) * padded_columns(std::min(b.n(), kBlockN), kernel.panel);
-  constexpr std::size_t kLine = kCacheLine / sizeof(T);
-  if (scratch.size() < need + kLine) scratch.resize(need + kLine);
+  if (scratch.size() < panel_elements<T>(b)) scratch.resize(panel_elements<T>(b));
   T* const panels = aligned(scratch.data());
   RowsOfA<T> rows_of_a(m, a, lda, block_k, std::min(b.n(), kBlockN));
   const T* pa[kBlockM];
@@ -303,6 +317,7 @@ void gemm(int m, const T* a, std::size_t lda, const WeightView& b, T* c, std::si
 #define CORONET_GEMM(T)                                                                       \
   template void pack_panels<T>(const WeightView&, int, int, int, int, int, T*);               \
   template class PackedMatrix<T>;                                                             \
+  template std::size_t scratch_bytes<T>(const WeightView&);                                   \
   template void gemm<T>(int, const T*, std::size_t, const PackedMatrix<T>&, T*, std::size_t,  \
                         bool);                                                                \
   template void gemm<T>(int, const T*, std::size_t, const WeightView&, T*, std::size_t, bool, \

@@ -76,5 +76,8 @@ void gemm(int m, const T* a, std::size_t lda, const PackedMatrix<T>& b, T* c, st
 template <class T>
 void gemm(int m, const T* a, std::size_t lda, const WeightView& b, T* c, std::size_t ldc,
           bool accumulate, std::vector<T>& scratch);
+/// Bytes that `scratch` grows to there.
+template <class T>
+std::size_t scratch_bytes(const WeightView& b);
 
 }  // namespace coronet::device

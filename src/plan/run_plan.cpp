@@ -53,12 +53,17 @@ std::vector<bound::RowsToCome> lists_of(const Graph& graph, const Question& ques
   return lists;
 }
 
+/// Of a file that weights are read from, in memory at a time: what is read before it is forgotten,
+/// and the pages around it that the system brings; measured.
+constexpr std::uint64_t kFileWindow = std::uint64_t{7} << 19;
+
 class Planner {
  public:
   Planner(const Graph& graph, const Question& question, Place place)
       : graph_(graph), question_(question), place_(place) {
     plan_.mesh.rows = question.ranks;
     plan_.place = place;
+    plan_.threads = question.threads;
   }
 
   RunPlan run() {
@@ -86,30 +91,35 @@ class Planner {
       at_rest_ += one.here;
       plan_.weights.push_back(std::move(one));
     }
-    if (place_ != Place::kSharded) {
-      packed_ = bound::packed_bytes(graph_, search::kPackBytes, place_ == Place::kReplicated);
-    }
+    const bool packs = place_ != Place::kSharded;
+    const bound::KernelBytes kernels =
+        bound::kernel_bytes(graph_, packs ? search::kPackBytes : 0, place_ == Place::kReplicated);
+    if (packs) packed_ = kernels.packed;
+    scratch_ = kernels.scratch * static_cast<std::uint64_t>(question_.threads);
   }
 
-  Phase begin(const char* name, bool packed) const {
+  Phase begin(const char* name, bool packed, bool multiplied = false) const {
     Phase phase;
     phase.name = name;
     phase.bytes[index(MemoryClass::kWeights)] = at_rest_;
     if (packed) phase.bytes[index(MemoryClass::kPackedWeights)] = packed_;
+    if (multiplied) phase.bytes[index(MemoryClass::kScratch)] = scratch_;
     return phase;
   }
 
   void end(Phase phase, std::uint64_t rest) {
-    const CostModel& cost = question_.cost;
-    if (place_ == Place::kSharded && question_.ranks > 1) {
-      const std::uint64_t letters = std::min<std::uint64_t>(2 * kTileBytes, all_);
-      phase.bytes[index(MemoryClass::kCommunication)] = letters;  // tiles for others
-      rest += letters;
+    if (question_.ranks > 1) {
+      std::uint64_t said = root_;  // told as one letter
+      if (question_.processes) said += RunPlan::kLinkBytes;
+      if (place_ == Place::kSharded && !question_.one_host) {
+        said += std::min<std::uint64_t>(2 * kTileBytes, all_);  // tiles for others
+      }
+      phase.bytes[index(MemoryClass::kCommunication)] = said;
+      rest += said;
     }
     phase.total = rest;
+    const CostModel& cost = question_.cost;
     const double hands = question_.threads;
-    phase.compute_seconds +=
-        (phase.products32 / cost.products32 + phase.products64 / cost.products64) / hands;
     for (const Transfer& t : phase.transfers) {
       const bool from_file = t.via == Via::kFileRead;
       phase.transfer_seconds +=
@@ -146,8 +156,8 @@ class Planner {
     std::vector<bound::RowsToCome> lists = lists_of(graph_, question_);
     if (lists.empty()) return;
     const bool alpha = question_.method == bound::Method::kAlpha;
-    Phase phase = begin(alpha ? "alpha" : "CROWN", true);
-    bound::RowForecast worker(graph_, question_.chunk_mib);
+    Phase phase = begin(alpha ? "alpha" : "CROWN", true, true);
+    bound::RowForecast worker(graph_, question_.chunk_mib, question_.threads, question_.values);
     for (bound::RowsToCome& list : lists) {
       const double all = worker.products(list) * list.count;
       const double passes = 1 + 2.0 * list.iterations;
@@ -156,19 +166,25 @@ class Planner {
                              bound::Ranks::kWorthDealing;
       const int ranks = dealt ? question_.ranks : 1;
       list.hands = question_.threads * ranks;
-      worker.bound(list);
-      phase.products32 += all * 2 * list.iterations / ranks;
-      phase.products64 += all / ranks;
-      const double parts = std::ceil(static_cast<double>(list.count) / worker.part(list)) / ranks;
+      const int part = std::max(1, worker.bound(list));
+      const double products32 = all * 2 * list.iterations / ranks;
+      const double products64 = all / ranks;
+      phase.products32 += products32;
+      phase.products64 += products64;
+      const CostModel& cost = question_.cost;
+      phase.compute_seconds += (products32 / cost.products32 + products64 / cost.products64) /
+                               question_.threads /
+                               (convolutions_up_to(list.node) ? cost.convolutions : 1);
+      const double parts = std::ceil(static_cast<double>(list.count) / part) / ranks;
       for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
         const int v = plan_.weights[i].node;
         if (v > list.node) continue;
         // A selection takes its rows of the first weight, and multiplies by the others.
         const double passes_here = parts * passes;
-        const double share = v == list.node && list.selection
-                                 ? std::min(1.0, static_cast<double>(worker.part(list)) /
-                                                     graph_.nodes[v].shape.size())
-                                 : 1.0;
+        const double share =
+            v == list.node && list.selection
+                ? std::min(1.0, static_cast<double>(part) / graph_.nodes[v].shape.size())
+                : 1.0;
         fetch(phase, i, passes_here * share, passes_here);
       }
       if (dealt) {
@@ -181,13 +197,14 @@ class Planner {
     }
     const MemoryUsage usage = worker.usage();
     const auto threads = static_cast<std::uint64_t>(question_.threads);
-    for (const MemoryClass of : {MemoryClass::kA, MemoryClass::kAlpha}) {
+    for (const MemoryClass of : {MemoryClass::kA, MemoryClass::kAlpha, MemoryClass::kNetworks}) {
       phase.bytes[index(of)] = threads * usage[of].most;
     }
     phase.bytes[index(MemoryClass::kBounds)] = root_;
     const std::uint64_t tiles = tile_bytes(question_.threads);
     phase.bytes[index(MemoryClass::kTiles)] = tiles;
-    end(std::move(phase), at_rest_ + packed_ + root_ + tiles + threads * usage.total.most);
+    end(std::move(phase),
+        at_rest_ + packed_ + scratch_ + root_ + tiles + threads * usage.total.most);
   }
 
   /// What comes of weight i where it is passed over so often, in so many rounds of tiles.
@@ -201,21 +218,33 @@ class Planner {
          static_cast<std::uint64_t>(static_cast<double>(away) * often), tiles * rounds});
   }
 
-  /// Two tiles of the widest rows for each thread; of a convolution, all of it twice: as it is and
-  /// packed.
+  [[nodiscard]] bool convolutions_up_to(int node) const {
+    return std::any_of(graph_.nodes.begin(), graph_.nodes.begin() + node + 1,
+                       [](const Node& n) { return std::holds_alternative<Conv>(n.op); });
+  }
+
+  /// For each thread, tiles of the widest rows: two, or one that is read when it is used, from the
+  /// file or another rank's memory; of a convolution, all of it twice: as it is and packed.
   [[nodiscard]] std::uint64_t tile_bytes(int threads) const {
     std::uint64_t most = 0;
     for (const WeightPlan& weight : plan_.weights) {
-      if (weight.here == weight.bytes) continue;
+      // A rank that has all parts uses them where they lie; but convolutions are packed.
+      if (weight.here == weight.bytes && place_ != Place::kSharded) continue;
       const Node& node = graph_.nodes[static_cast<std::size_t>(weight.node)];
       std::uint64_t held = 3 * weight.bytes;
       if (const Dense* dense = std::get_if<Dense>(&node.op)) {
+        if (weight.here == weight.bytes) continue;
         const std::uint64_t row = weight.bytes / static_cast<std::uint64_t>(dense->out);
-        held = std::min(weight.bytes, 2 * row * std::max<std::uint64_t>(1, kTileBytes / row));
+        const bool nearby =
+            place_ == Place::kStreamed || (question_.ranks > 1 && question_.one_host);
+        const std::uint64_t tile = row * std::max<std::uint64_t>(1, kTileBytes / row);
+        held = std::min(weight.bytes, (nearby ? 1 : 2) * tile);
       }
       most = std::max(most, held);
     }
-    return most * static_cast<std::uint64_t>(threads);
+    const std::uint64_t file =
+        place_ == Place::kStreamed && most > 0 ? std::min(all_ - at_rest_, kFileWindow) : 0;
+    return most * static_cast<std::uint64_t>(threads) + file;
   }
 
   const Graph& graph_;
@@ -225,6 +254,7 @@ class Planner {
   std::uint64_t all_ = 0;  // bytes of weights
   std::uint64_t at_rest_ = 0;
   std::uint64_t packed_ = 0;
+  std::uint64_t scratch_ = 0;  // of all threads
   std::uint64_t root_ = 0;
 };
 
@@ -237,7 +267,7 @@ std::string need_words(const RunPlan& plan) {
   const Phase& peak = plan.peak();
   std::string words =
       fmt::format("{} takes {} in its {} phase: the process {}", name_of(plan.place),
-                  mib(plan.peak_bytes()), peak.name, mib(RunPlan::kProcessBytes));
+                  mib(plan.peak_bytes()), peak.name, mib(plan.process_bytes()));
   for (int i = 0; i < kMemoryClasses; ++i) {
     if (peak.bytes[i] > 0) {
       words += fmt::format(", {} {}", coronet::name_of(memory_class(i)), mib(peak.bytes[i]));

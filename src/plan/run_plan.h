@@ -9,6 +9,7 @@
 
 #include "base/memory_ledger.h"
 #include "bound/root.h"
+#include "bound/row_memory.h"
 #include "graph/graph.h"
 #include "plan/cost_model.h"
 #include "spec/mesh.h"
@@ -31,6 +32,12 @@ struct Question {
   int forms = 1;            ///< dense rows over the outputs
   bool input_terms = false;
   double chunk_mib = 24;
+  /// Ranks of one host read each other's weights from their memory; others send letters.
+  bool one_host = true;
+  bool processes = false;  ///< ranks are processes, not threads of one
+  /// [nodes][size] at a point of the box, or empty: which neurons are dead about, for networks with
+  /// convolutions.
+  bound::RowForecast::Values values;
   std::uint64_t memory = 0;  ///< bytes that a rank may use; 0: no limit
   CostModel cost;
 };
@@ -81,17 +88,27 @@ struct Phase {
 struct RunPlan {
   Mesh mesh;
   Place place = Place::kReplicated;
+  int threads = 1;  ///< of each rank
   std::vector<WeightPlan> weights;
   std::vector<Phase> phases;
 
   /// The phase that holds most.
   [[nodiscard]] const Phase& peak() const;
   [[nodiscard]] double seconds() const;
-  /// Of one rank, the code and libraries of its process among them.
-  [[nodiscard]] std::uint64_t peak_bytes() const { return kProcessBytes + peak().total; }
+  /// Of one rank, its process among them.
+  [[nodiscard]] std::uint64_t peak_bytes() const { return process_bytes() + peak().total; }
+  /// Code, libraries, what is read of the files, and what the C library keeps of each thread.
+  [[nodiscard]] std::uint64_t process_bytes() const {
+    return kProcessBytes + static_cast<std::uint64_t>(threads - 1) * kThreadBytes;
+  }
 
   /// What a process has in memory before it reads a network: measured.
   static constexpr std::uint64_t kProcessBytes = std::uint64_t{13} << 20;
+  /// What the C library keeps of small buffers for each further thread, measured.
+  static constexpr std::uint64_t kThreadBytes = std::uint64_t{1} << 20;
+  /// What links to other ranks take in a process: threads and buffers, measured of
+  /// processes over TCP.
+  static constexpr std::uint64_t kLinkBytes = std::uint64_t{1} << 19;
 };
 
 /// The plan with the weights there. Reads no weights but those of convolutions.

@@ -20,6 +20,7 @@ struct Prepared {
   bound::Network<double> net64;
   bound::Context context;
   Counted packed;
+  Counted scratch;
   std::unique_ptr<bound::RowDevice> device;
   std::unique_ptr<bound::RowBounder> dealt;  ///< to all ranks
 
@@ -37,6 +38,10 @@ struct Prepared {
   /// From now on what this holds is counted there; null: nowhere.
   void count_in(MemoryLedger* ledger) {
     packed = Counted(ledger, MemoryClass::kPackedWeights, net32.bytes() + net64.bytes());
+    // The workers keep it from the first product to the last.
+    scratch = Counted(ledger, MemoryClass::kScratch,
+                      (net32.scratch_bytes() + net64.scratch_bytes()) *
+                          static_cast<std::size_t>(context.workers.size()));
     context.count_in(ledger);
   }
 
