@@ -81,6 +81,11 @@ HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Optio
     return;
   }
   const Place place = place_of(graph_, channel, options);
+  if (place == Place::kReplicated && channel == nullptr && options.memory_gib == 0) {
+    // Nobody counts on little memory: pages that come and go take a tenth of the time of a small
+    // network's rows.
+    keep_no_buffers_from(1024 * 1024);
+  }
   check_room(weight_bytes(graph_), channel != nullptr ? channel->size() : 1, place, options);
   if (place == Place::kReplicated) {
     gather_weights(graph_);
