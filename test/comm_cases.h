@@ -270,9 +270,7 @@ inline void read_shards(comm::Communicator& group, comm::Shards::Way way) {
   group.barrier();  // the others may still be reading
 }
 
-inline void shards(comm::Communicator& group) {
-  read_shards(group, comm::Shards::Way::kNearest);
-}
+inline void shards(comm::Communicator& group) { read_shards(group, comm::Shards::Way::kNearest); }
 inline void shards_by_letters(comm::Communicator& group) {
   read_shards(group, comm::Shards::Way::kLetters);
 }

@@ -265,8 +265,8 @@ TEST_F(RankProcesses, ARankReadsItsShareOfTheNetwork) {
   }
   write_file(file("p.vnnlib"), query);
   const auto peak_of = [&](const Words& files, int ranks, const Words& more) {
-    Words words{"bounds", "--method", "interval", "--threads", "1",
-                "--device", "cpu", "--json", file("out")};
+    Words words{"bounds",   "--method", "interval", "--threads", "1",
+                "--device", "cpu",      "--json",   file("out")};
     words.insert(words.end(), files.begin(), files.end());
     words.insert(words.end(), more.begin(), more.end());
     for (const Process& process : start_tcp(ranks, words)) {
@@ -601,8 +601,12 @@ TEST(Launch, ReadsWhatLaunchersSet) {
   slurm.erase("PMIX_RANK");
   slurm.insert({{"SLURM_JOB_ID", "1234567"}, {"SLURM_STEP_ID", "2"}});
   const std::vector<std::pair<std::string, std::string>> hosts = {
-      {"one", "one"},           {"a,b", "a"},           {"node[03-07,12],login", "node03"},
-      {"n[5]", "n5"},           {"r[1-2]n[8,9]-ib", "r1n8-ib"}, {"n[5", "n5"},
+      {"one", "one"},
+      {"a,b", "a"},
+      {"node[03-07,12],login", "node03"},
+      {"n[5]", "n5"},
+      {"r[1-2]n[8,9]-ib", "r1n8-ib"},
+      {"n[5", "n5"},
   };
   std::uint16_t port = 0;
   for (const auto& [nodes, first] : hosts) {

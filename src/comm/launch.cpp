@@ -54,8 +54,8 @@ std::string first_host(std::string_view list) {
   return host;
 }
 
-/// Tasks of one srun that no MPI serves. Task 0 is on the first node of the step. Steps have ports of
-/// their own, below those that systems give to clients.
+/// Tasks of one srun that no MPI serves. Task 0 is on the first node of the step. Steps have ports
+/// of their own, below those that systems give to clients.
 TcpSettings tcp_of_slurm(const Environment& environment) {
   TcpSettings tcp;
   tcp.size = number_of(environment, "SLURM_STEP_NUM_TASKS", 1, kMostRanks);
@@ -105,8 +105,7 @@ Launch launch_of(int wanted, const Environment& environment) {
       // torchrun listens on the port itself, and says so.
       const bool taken = environment("TORCHELASTIC_RUN_ID") != nullptr;
       launch.tcp.port = static_cast<std::uint16_t>(
-          number_of(environment, "MASTER_PORT", 1, kMostPort - 1) +
-          (taken ? 1 : 0));
+          number_of(environment, "MASTER_PORT", 1, kMostPort - 1) + (taken ? 1 : 0));
       const char* host = environment("MASTER_ADDR");
       launch.tcp.host = host != nullptr ? host : "localhost";
     }

@@ -24,8 +24,8 @@ struct Launch {
 using Environment = std::function<const char*(const char* name)>;
 
 /// From what launchers set, and how many ranks the user wants (0: no wish; as threads, where no
-/// launcher has started them; 1: alone, whatever has started this process). Throws Error(kBadInput) where the two contradict each other, or a
-/// variable is malformed or missing.
+/// launcher has started them; 1: alone, whatever has started this process). Throws Error(kBadInput)
+/// where the two contradict each other, or a variable is malformed or missing.
 Launch launch_of(int wanted, const Environment& environment);
 
 }  // namespace coronet::comm

@@ -22,7 +22,7 @@ namespace {
 std::uint64_t this_host() {
   std::string boot;
   std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
-  struct stat numbers{};
+  struct stat numbers {};
   if (boot.empty() || ::stat("/proc/self/ns/pid", &numbers) != 0) return 0;
   Hash hash;
   hash.add(boot.data(), boot.size());

@@ -62,8 +62,7 @@ std::pair<std::size_t, std::size_t> Shards::part(std::size_t total, int ranks, i
   return {at(r), at(r + 1)};
 }
 
-Shards::Shards(Communicator& group, Way way)
-    : group_(group.split(0, group.rank())), way_(way) {}
+Shards::Shards(Communicator& group, Way way) : group_(group.split(0, group.rank())), way_(way) {}
 
 Shards::~Shards() {
   if (open_) open_->close();

@@ -61,7 +61,7 @@ class DenseWeight final : public RowSource {
   Workers* workers_;
   PartedTiles* tiles_;
   std::unique_ptr<TileSource> part_tiles_;  ///< part_'s, where it is some of them
-  bool loaded_ = false;  ///< part_ was asked for
+  bool loaded_ = false;                     ///< part_ was asked for
   Part part_;
   Weights held_;  ///< part_'s numbers, or nothing where they stay on the host
 };

@@ -54,8 +54,8 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
     } else if (its_graph != leaders_graph) {
       throw Error(ErrorKind::kBadInput,
                   fmt::format("rank {} on {} has read another network than rank 0 (for runs of "
-                              "their own: --ranks 1)", all.size() - 1,
-                              who.host));
+                              "their own: --ranks 1)",
+                              all.size() - 1, who.host));
     }
   }
   return all;
