@@ -100,6 +100,7 @@ class RankProcesses : public testing::Test {
             example("branching.vnnlib"),
             "--branch",
             "input",
+            "--no-attack",
             "--checkpoint",
             file("state"),
             "--resume",
