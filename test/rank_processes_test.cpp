@@ -628,6 +628,12 @@ TEST(Launch, ReadsWhatLaunchersSet) {
   slurm.insert({{"PMI_SIZE", "4"}, {"PMI_RANK", "3"}});
   EXPECT_EQ(launch(slurm).by, Launch::By::kTcp);
   EXPECT_EQ(launch(slurm, 1).by, Launch::By::kNobody);
+  // Of MPICH's mpirun in a job, whose helpers are srun's tasks.
+  Variables mpich = slurm;
+  mpich["PMI_SIZE"] = "16";
+  mpich["PMI_RANK"] = "13";
+  EXPECT_EQ(launch(mpich).by, Launch::By::kMpi);
+  EXPECT_EQ(launch(mpich).rank, 13);
   EXPECT_EQ(launch(slurm, 1).ranks, 1);
   slurm.insert(torch.begin(), torch.end());
   EXPECT_EQ(launch(slurm).by, Launch::By::kTcp);

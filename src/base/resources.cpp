@@ -152,4 +152,9 @@ std::uint64_t machine_memory_bytes() {
   return std::min(machine, control_group_limit());
 }
 
+std::string boot_number() {
+  std::array<char, 4096> buffer;
+  return std::string(read_small("/proc/sys/kernel/random/boot_id", buffer));
+}
+
 }  // namespace coronet

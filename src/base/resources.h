@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 namespace coronet {
 
@@ -22,6 +23,10 @@ void require_resident_at_most(std::uint64_t bytes);
 /// Bytes that the process can hope for: the machine's memory, or the least limit of its control
 /// groups if that is less.
 std::uint64_t machine_memory_bytes();
+
+/// The same for all processes of one running kernel, and for no others; empty where the system does
+/// not tell.
+std::string boot_number();
 
 /// A moment, measured from the start of the process; an interruption brings it forward to now.
 class Deadline {

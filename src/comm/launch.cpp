@@ -92,7 +92,12 @@ Launch launch_of(int wanted, const Environment& environment) {
   };
   // What Slurm's srun and MPICH's mpirun set comes after TCP's variables, which a user may give to
   // srun's tasks. Slurm's PMI-2 says nothing of whether the MPI at hand understands it (Debian's
-  // Open MPI does not, and ends the process), so its tasks meet over TCP.
+  // Open MPI does not, and ends the process), so its tasks meet over TCP. But MPICH's mpirun starts
+  // helpers with srun, one a host, whose tasks are not the ranks.
+  const char* const tasks = environment("SLURM_STEP_NUM_TASKS");
+  const char* const pmi_ranks = environment("PMI_SIZE");
+  const bool tasks_are_ranks =
+      tasks != nullptr && (pmi_ranks == nullptr || std::strcmp(tasks, pmi_ranks) == 0);
   if (environment("OMPI_COMM_WORLD_SIZE") != nullptr) {
     by_mpi("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK");
   } else if (environment("WORLD_SIZE") != nullptr) {
@@ -109,7 +114,7 @@ Launch launch_of(int wanted, const Environment& environment) {
       const char* host = environment("MASTER_ADDR");
       launch.tcp.host = host != nullptr ? host : "localhost";
     }
-  } else if (environment("SLURM_STEP_NUM_TASKS") != nullptr) {
+  } else if (tasks_are_ranks) {
     if (environment("PMIX_RANK") != nullptr) {
       by_mpi("SLURM_STEP_NUM_TASKS", "SLURM_PROCID");
     } else {
@@ -118,7 +123,7 @@ Launch launch_of(int wanted, const Environment& environment) {
       launch.rank = launch.tcp.rank;
       launch.ranks = launch.tcp.size;
     }
-  } else if (environment("PMI_SIZE") != nullptr) {
+  } else if (pmi_ranks != nullptr) {
     by_mpi("PMI_SIZE", "PMI_RANK");
   }
   if (launch.ranks == 1) launch = {};

@@ -6,11 +6,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <random>
 #include <string>
 
 #include "base/hash.h"
+#include "base/resources.h"
 
 namespace coronet::comm {
 
@@ -19,8 +19,7 @@ namespace {
 /// Process numbers mean the same where the system was started once and numbers them once: 0 where
 /// that cannot be told.
 std::uint64_t this_host() {
-  std::string boot;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  const std::string boot = boot_number();
   struct stat numbers {};
   if (boot.empty() || ::stat("/proc/self/ns/pid", &numbers) != 0) return 0;
   Hash hash;

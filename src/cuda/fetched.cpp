@@ -4,13 +4,12 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
-#include <fstream>
-#include <iterator>
 #include <numeric>
 #include <type_traits>
 #include <utility>
 
 #include "base/error.h"
+#include "base/resources.h"
 #include "cuda/check.h"
 #include "cuda/gather.h"
 #include "cuda/moves.h"
@@ -26,12 +25,6 @@ constexpr std::size_t kHostPieces = 3;
 
 std::size_t bytes_of_number(const Weight& weight) {
   return weight.single() ? sizeof(float) : sizeof(double);
-}
-
-/// The same on one running kernel, and nowhere else.
-std::string boot_number() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 const comm::Shards* shards_of(const Weight& weight) {
