@@ -47,19 +47,25 @@ class FetchedWeights {
 
  private:
   class Tiles;
-  class SomeTiles;
+  class PartTiles;  // fetched_part.h
   class Stripes;
-  struct One;
   struct Peer;
+  struct One {
+    const Weight* weight;
+    int rows;
+    int cols;
+    std::size_t each;  ///< bytes of a number
+    Striped cut;
+    std::vector<std::size_t> offset;  ///< [ranks] of its stripes among those of all weights
+  };
+
+  /// Of what comes by the host, in one piece; so many are asked for at a time.
+  static constexpr std::size_t kHostPiece = Staging::kBytes / 2;
+  static constexpr std::size_t kHostPieces = 3;
 
   void bring_stripes();
   /// Tile t of the weight begins its way into the slot. False where some of it came by the host.
   bool begin(const One& one, int t, int slot);
-  /// fn for the tiles of a matrix [rows, cols] of numbers of `each` bytes, `tile` rows each, whose
-  /// way begin(t, slot) begins, as above.
-  template <class T, class Begin>
-  void walk(int rows, int cols, int tile, std::size_t each, const Begin& begin,
-            const TileFn<T>& fn);
   /// Bytes [first, last) of the weight, as they lie in memory, to `to` on the ring's stream.
   void through_host(const One& one, std::size_t first, std::size_t last, std::byte* to);
   /// The part of another rank, where it can be read; else null.

@@ -2,15 +2,19 @@
 // while the other is read by the engine's stream.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "cuda/apart.h"
 #include "cuda/device.h"
+#include "cuda/matrix.h"
+#include "cuda/moves.h"
 
 namespace coronet::cuda {
 
@@ -39,8 +43,34 @@ class TileRing {
   /// What was queued on the engine's stream so far is the last that reads the slot.
   void release(int slot);
 
-  /// Used on the engine's stream only.
-  [[nodiscard]] std::byte* converted() const { return converted_; }
+  /// fn for the tiles of a matrix [rows, cols] of numbers of `each` bytes, `tile` rows each, in
+  /// order. begin(t, slot) lets tile t's way into the slot begin; false where some of it came by
+  /// the host.
+  template <class T, class Begin>
+  void walk(int rows, int cols, int tile, std::size_t each, const Begin& begin,
+            const TileFn<T>& fn) {
+    const int tiles = (rows + tile - 1) / tile;
+    bool direct = tiles > 0 && begin(0, 0);
+    for (int t = 0; t < tiles; ++t) {
+      const int slot = t % kSlots;
+      const std::byte* const numbers = arrive(slot, direct);
+      const int first = t * tile;
+      const int count = std::min(tile, rows - first);
+      if (each == sizeof(T)) {
+        fn(reinterpret_cast<const T*>(numbers), first, count);
+        release(slot);
+      } else {
+        using Held = std::conditional_t<std::is_same_v<T, float>, double, float>;
+        T* const w = reinterpret_cast<T*>(converted_);
+        convert(device_, static_cast<std::size_t>(count) * cols,
+                reinterpret_cast<const Held*>(numbers), w);
+        release(slot);
+        fn(w, first, count);
+      }
+      // The next one comes while the device is at this one.
+      if (t + 1 < tiles) direct = begin(t + 1, (t + 1) % kSlots);
+    }
+  }
 
   /// Bytes of the host go to `to`, on copies(): fill(room) writes at most Staging::kBytes.
   template <class Fill>
@@ -70,7 +100,7 @@ class TileRing {
   std::size_t bytes_;
   std::unique_ptr<Apart> memory_;
   std::array<Slot, kSlots> slots_{};
-  std::byte* converted_ = nullptr;
+  std::byte* converted_ = nullptr;  // used on the engine's stream only
   cudaStream_t copies_ = nullptr;
   std::unique_ptr<Staging> staging_;
   int arrivals_ = 0;        // of those that might be timed
