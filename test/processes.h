@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/socket.h"
 #include "folder.h"
 
 namespace coronet::test {
@@ -83,6 +84,22 @@ inline Outcome finish(const Process& process) {
   ::waitpid(process.pid, &status, 0);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), now() - process.began,
           slurp(process.out), slurp(process.err)};
+}
+
+/// All ranks of the program over TCP, as torchrun starts them.
+inline std::vector<Process> start_tcp(const Folder& folder, const std::string& program, int ranks,
+                                      Words words) {
+  words.insert(words.begin(), program);
+  const std::string port = std::to_string(comm::Socket::listen(0).port());
+  std::vector<Process> all;
+  for (int r = 0; r < ranks; ++r) {
+    all.push_back(start(folder, words,
+                        {{"RANK", std::to_string(r)},
+                         {"WORLD_SIZE", std::to_string(ranks)},
+                         {"MASTER_ADDR", "localhost"},
+                         {"MASTER_PORT", port}}));
+  }
+  return all;
 }
 
 }  // namespace coronet::test

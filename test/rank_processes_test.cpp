@@ -44,18 +44,8 @@ class RankProcesses : public testing::Test {
     return test::start(folder_, words, variables);
   }
 
-  /// All ranks over TCP, as torchrun starts them.
-  std::vector<Process> start_tcp(int ranks, Words words) {
-    words.insert(words.begin(), CORONET_BINARY);
-    const std::string port = std::to_string(comm::Socket::listen(0).port());
-    std::vector<Process> all;
-    for (int r = 0; r < ranks; ++r) {
-      all.push_back(start(words, {{"RANK", std::to_string(r)},
-                                  {"WORLD_SIZE", std::to_string(ranks)},
-                                  {"MASTER_ADDR", "localhost"},
-                                  {"MASTER_PORT", port}}));
-    }
-    return all;
+  std::vector<Process> start_tcp(int ranks, const Words& words) {
+    return test::start_tcp(folder_, CORONET_BINARY, ranks, words);
   }
 
   Outcome run(const Words& words) {
