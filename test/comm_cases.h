@@ -284,12 +284,13 @@ inline void whereabouts(comm::Communicator& group) {
   };
   comm::Shards all(group);
   all.serve();
+  using Copy = comm::Shards::Copy;
   for (const bool published : {false, true}) {
-    if (published) all.publish(std::make_shared<Place>(group.rank()));
+    if (published) all.publish(Copy::kPacked, std::make_shared<Place>(group.rank()));
     group.barrier();
     for (int r = 0; r < group.size(); ++r) {
       if (r == group.rank()) continue;
-      const comm::Whereabouts found = all.whereabouts(r);
+      const comm::Whereabouts found = all.whereabouts(Copy::kPacked, r);
       const auto* const here = dynamic_cast<const Place*>(found.here.get());
       if (!published) {
         EXPECT_EQ(here, nullptr);

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/resources.h"
 #include "bound/optimise.h"
+#include "comm/communicator.h"
 
 namespace coronet::bound {
 
@@ -17,6 +18,9 @@ namespace coronet::bound {
 class RowParts {
  public:
   virtual ~RowParts() = default;
+
+  /// All ranks that bound parts of the same list call it together, before the first part.
+  virtual void meet(comm::Communicator& ranks) {}
 
   [[nodiscard]] virtual int rows() const = 0;
   /// Rows of a part where so many hands share all parts.

@@ -49,7 +49,7 @@ struct Shards::Question {
   int array = 0;
   int tag = 0;
   std::uint64_t first = 0;  // in the part of the rank that is asked; of kWhere, who asks
-  std::uint64_t count = 0;
+  std::uint64_t count = 0;  // of kWhere, which copy
 };
 
 std::pair<std::size_t, std::size_t> Shards::part(std::size_t total, int ranks, int rank) {
@@ -139,15 +139,16 @@ void Shards::answer() {
 void Shards::answer(const Question& question, int from) {
   if (question.array == kWhere) {
     const std::lock_guard lock(publishing_);
+    const auto& published = published_.at(question.count);
     Writer writer;
     if (question.first != process_number()) {
       writer.put(std::uint64_t{0});
-      const Bytes words = published_ ? published_->words() : Bytes();
+      const Bytes words = published ? published->words() : Bytes();
       writer.put_rest(words.data(), words.size());
       group_.send(from, question.tag, kAnswerWords, writer.take());
       return;
     }
-    auto gift = std::make_unique<Gift>(published_);
+    auto gift = std::make_unique<Gift>(published);
     writer.put(reinterpret_cast<std::uint64_t>(gift.get()));
     group_.send(from, question.tag, kAnswerWords, writer.take());
     // The receiver's now. One that fails before it reads the letter leaves it to the process's end.
@@ -162,16 +163,16 @@ void Shards::answer(const Question& question, int from) {
               std::span(mine).subspan(question.first, question.count));
 }
 
-void Shards::publish(std::shared_ptr<const Elsewhere> mine) const {
+void Shards::publish(Copy which, std::shared_ptr<const Elsewhere> mine) const {
   const std::lock_guard lock(publishing_);
-  published_ = std::move(mine);
+  published_.at(static_cast<std::size_t>(which)) = std::move(mine);
 }
 
-Whereabouts Shards::whereabouts(int owner) const {
+Whereabouts Shards::whereabouts(Copy which, int owner) const {
   const int tag = next_tag();
   Request answer = group_.expect(owner, tag, kAnswerWords);
   Writer writer;
-  writer.put(Question{kWhere, tag, process_number(), 0});
+  writer.put(Question{kWhere, tag, process_number(), static_cast<std::uint64_t>(which)});
   group_.send(owner, kAskTag, kAskWords, writer.take());
   const Letter letter = answer.wait();
   Reader reader(letter.bytes);

@@ -1,6 +1,7 @@
 // Arrays of bytes that lie in equal parts on the ranks of a group, and are read from any of them.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -107,10 +108,13 @@ class Shards {
   /// From any thread, after serve().
   [[nodiscard]] ShardFetch fetch(int array, std::size_t first, std::size_t count) const;
 
+  /// What a rank may have elsewhere: its parts as they are, and packed for a use.
+  enum class Copy { kParts, kPacked };
+
   /// Tells whoever asks from now on.
-  void publish(std::shared_ptr<const Elsewhere> mine) const;
+  void publish(Copy which, std::shared_ptr<const Elsewhere> mine) const;
   /// Asks another rank; throws as Channel::receive().
-  [[nodiscard]] Whereabouts whereabouts(int owner) const;
+  [[nodiscard]] Whereabouts whereabouts(Copy which, int owner) const;
   /// Counts bytes of others that this rank has read elsewhere, and seconds that it waited for them.
   void count(std::size_t bytes, double seconds) const;
 
@@ -157,7 +161,7 @@ class Shards {
   mutable std::mutex spare_lock_;
   mutable std::vector<Bytes> spare_;  // buffers that no fetch has now
   mutable std::mutex publishing_;
-  mutable std::shared_ptr<const Elsewhere> published_;
+  mutable std::array<std::shared_ptr<const Elsewhere>, 2> published_;  // [copies]
   MemoryLedger* ledger_ = nullptr;
   mutable std::atomic<std::uint32_t> asked_{0};
   mutable std::atomic<std::int64_t> waited_{0};  // nanoseconds

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
-#include "base/resources.h"
 #include "cuda/check.h"
 #include "cuda/fetched_part.h"
 #include "graph/sharded.h"
@@ -26,69 +26,19 @@ const comm::Shards* shards_of(const Weight& weight) {
 
 }  // namespace
 
-/// The stripes of one rank on its device, one weight behind the other.
-class FetchedWeights::Stripes final : public comm::Elsewhere {
- public:
-  explicit Stripes(std::size_t bytes) : memory_(bytes) {
-    const std::string boot = boot_number();
-    cudaIpcMemHandle_t handle{};
-    if (boot.empty() || bytes == 0 || cudaIpcGetMemHandle(&handle, memory_.data()) != cudaSuccess) {
-      static_cast<void>(cudaGetLastError());  // where there is no IPC, all comes by the host
-      return;
-    }
-    words_.resize(sizeof handle + boot.size());
-    std::memcpy(words_.data(), &handle, sizeof handle);
-    std::memcpy(words_.data() + sizeof handle, boot.data(), boot.size());
-  }
-
-  [[nodiscard]] comm::Bytes words() const override { return words_; }
-  [[nodiscard]] std::byte* data() const { return memory_.data(); }
-  [[nodiscard]] int ordinal() const { return memory_.ordinal(); }
-
-  /// Memory of another process that said these words, of which it may be on any device; null where
-  /// it cannot be read. For the current device.
-  static void* open(const comm::Bytes& words) {
-    cudaIpcMemHandle_t handle{};
-    const std::string boot = boot_number();
-    if (words.size() != sizeof handle + boot.size() ||
-        std::memcmp(words.data() + sizeof handle, boot.data(), boot.size()) != 0) {
-      return nullptr;
-    }
-    std::memcpy(&handle, words.data(), sizeof handle);
-    void* at = nullptr;
-    if (cudaIpcOpenMemHandle(&at, handle, cudaIpcMemLazyEnablePeerAccess) != cudaSuccess) {
-      static_cast<void>(cudaGetLastError());
-      return nullptr;
-    }
-    return at;
-  }
-
- private:
-  Apart memory_;
-  comm::Bytes words_;
-};
-
-struct FetchedWeights::Peer {
-  bool asked = false;                   ///< nothing will change any more
-  const std::byte* data = nullptr;      ///< null: its stripes come by the host
-  bool mapped = false;                  ///< kernels may read it, not copies only
-  std::shared_ptr<const Stripes> held;  ///< of this process
-  void* opened = nullptr;               ///< of another one
-};
-
 class FetchedWeights::Tiles final : public PartedTiles {
  public:
   Tiles(FetchedWeights& all, const One& one) : all_(all), one_(one) {}
-  void for_each_tile(const TileFn<float>& fn) override { walk(fn); }
-  void for_each_tile(const TileFn<double>& fn) override { walk(fn); }
+  void for_each_tile(const TileFn<float>& fn, RowRange rows) override { walk(fn, rows); }
+  void for_each_tile(const TileFn<double>& fn, RowRange rows) override { walk(fn, rows); }
   [[nodiscard]] std::unique_ptr<TileSource> part(const Part& part) override;
 
  private:
   template <class T>
-  void walk(const TileFn<T>& fn) {
+  void walk(const TileFn<T>& fn, RowRange rows) {
     all_.count_waits();
     all_.ring_->walk<T>(
-        one_.rows, one_.cols, std::max(1, one_.cut.count(0)), one_.each,
+        rows, one_.rows, one_.cols, std::max(1, one_.cut.count(0)), one_.each,
         [&](int t, int slot) { return all_.begin(one_, t, slot); }, fn);
   }
 
@@ -97,7 +47,7 @@ class FetchedWeights::Tiles final : public PartedTiles {
 };
 
 std::unique_ptr<TileSource> FetchedWeights::Tiles::part(const Part& part) {
-  return std::make_unique<PartTiles>(all_, one_, part);
+  return std::make_unique<PartTiles>(all_, &one_ - all_.weights_.data(), part);
 }
 
 FetchedWeights::FetchedWeights(Device& device, std::vector<FetchedFrom> weights) : device_(device) {
@@ -107,6 +57,8 @@ FetchedWeights::FetchedWeights(Device& device, std::vector<FetchedFrom> weights)
   }
   const int ranks = shards == nullptr ? 1 : shards->ranks();
   peers_.resize(ranks);
+  told_.resize(ranks);
+  lent_.resize(ranks);
   std::vector<std::size_t> held(ranks, 0);
   std::size_t tile = 0;
   std::size_t converted = 0;
@@ -135,16 +87,16 @@ FetchedWeights::FetchedWeights(Device& device, std::vector<FetchedFrom> weights)
 
 FetchedWeights::~FetchedWeights() {
   ring_.reset();
-  for (const Peer& peer : peers_) {
-    if (peer.opened != nullptr) report_failure(cudaIpcCloseMemHandle(peer.opened));
-  }
+  kept_.clear();
+  give_back(before_);
+  give_back(packed_);
   device_.arena().take_back(held_, Tensor::kWeights);
 }
 
 PartedTiles* FetchedWeights::tiles(std::size_t i) const { return tiles_[i].get(); }
 
 void FetchedWeights::bring_stripes() {
-  mine_ = std::make_shared<const Stripes>(held_);
+  mine_ = std::make_shared<const Lent>(held_);
   const int rank = shards_->rank();
   for (const One& one : weights_) {
     for (int t = 0; t < one.cut.tiles(); ++t) {
@@ -155,7 +107,7 @@ void FetchedWeights::bring_stripes() {
     }
   }
   CORONET_CUDA_CHECK(cudaStreamSynchronize(ring_->copies()));
-  shards_->publish(mine_);
+  shards_->publish(comm::Shards::Copy::kParts, mine_);
 }
 
 void FetchedWeights::through_host(const One& one, std::size_t first, std::size_t last,
@@ -181,48 +133,26 @@ void FetchedWeights::through_host(const One& one, std::size_t first, std::size_t
 
 const std::byte* FetchedWeights::peer(int rank) {
   Peer& peer = peers_[rank];
-  if (peer.asked) return peer.data;
-  const comm::Whereabouts told = shards_->whereabouts(rank);
-  peer.held = std::dynamic_pointer_cast<const Stripes>(told.here);
-  if (peer.held != nullptr) {
-    peer.data = peer.held->data();
-    peer.mapped = true;
-    const int theirs = peer.held->ordinal();
-    const int mine = device_.properties().ordinal;
-    int reaches = 0;
-    if (theirs != mine) CORONET_CUDA_CHECK(cudaDeviceCanAccessPeer(&reaches, mine, theirs));
-    // Without, the driver takes copies through the host.
-    if (theirs != mine && reaches == 0) peer.mapped = false;
-    if (reaches != 0) {
-      const cudaError_t enabled = cudaDeviceEnablePeerAccess(theirs, 0);
-      if (enabled == cudaErrorPeerAccessAlreadyEnabled) {
-        static_cast<void>(cudaGetLastError());
-      } else {
-        CORONET_CUDA_CHECK(enabled);
-      }
-    }
-  } else if (!told.words.empty()) {
-    peer.opened = Stripes::open(told.words);
-    peer.data = static_cast<const std::byte*>(peer.opened);
-    peer.mapped = peer.data != nullptr;
-  }
+  if (peer.asked) return peer.stripes.data();
+  const comm::Whereabouts told = shards_->whereabouts(comm::Shards::Copy::kParts, rank);
+  peer.stripes = Borrowed(device_, told);
   // Else it may still be busy bringing them: asked again at the next tile.
-  peer.asked = peer.data != nullptr || !told.words.empty();
-  return peer.data;
+  peer.asked = peer.stripes.data() != nullptr || !told.words.empty();
+  return peer.stripes.data();
 }
 
 const std::byte* FetchedWeights::mapped(int rank) {
   if (rank == shards_->rank()) return mine_->data();
   const std::byte* const data = peer(rank);
-  return peers_[rank].mapped ? data : nullptr;
+  return peers_[rank].stripes.mapped() ? data : nullptr;
 }
 
-bool FetchedWeights::begin(const One& one, int t, int slot) {
+TileRing::Coming FetchedWeights::begin(const One& one, int t, int slot) {
   std::byte* const to = ring_->begin(slot);
   const std::size_t at = one.cut.begin(t);
   if (shards_ == nullptr) {
     through_host(one, at, at + one.cut.bytes(t), to);
-    return false;
+    return {};
   }
   bool direct = true;
   std::size_t others = 0;
@@ -245,7 +175,89 @@ bool FetchedWeights::begin(const One& one, int t, int slot) {
     if (!own) others += last - first;
   }
   shards_->count(others, 0);
-  return direct;
+  return {direct};
+}
+
+bool FetchedWeights::make_room(std::size_t bytes) {
+  if (bytes <= packed_.bytes) return true;
+  try {
+    device_.arena().set_aside(bytes, Tensor::kWeights, "what is packed of the weights");
+  } catch (const Error&) {
+    return false;
+  }
+  try {
+    auto larger = std::make_shared<const Lent>(bytes);
+    before_ = std::exchange(packed_, {std::move(larger), bytes});
+  } catch (const Error&) {
+    device_.arena().take_back(bytes, Tensor::kWeights);
+    return false;
+  }
+  shards_->publish(comm::Shards::Copy::kPacked, packed_.memory);
+  return true;
+}
+
+void FetchedWeights::give_back(Packed& packed) {
+  device_.arena().take_back(packed.bytes, Tensor::kWeights);
+  packed = {};
+}
+
+void FetchedWeights::pack(const std::vector<Part>& parts, comm::Communicator& group) {
+  if (shards_ == nullptr || group.size() != shards_->ranks()) return;
+  // The others have opened what took its place, when they packed the last time.
+  give_back(before_);
+  kept_.clear();
+  if (packing_ != nullptr && std::equal(parts.begin(), parts.end(), packing_->parts.begin(),
+                                        packing_->parts.end(), same_part)) {
+    return;
+  }
+  packing_.reset();
+  auto next = std::make_shared<Packing>();
+  next->parts = parts;
+  const int ranks = shards_->ranks();
+  const int rank = shards_->rank();
+  std::vector<std::size_t> held(ranks, 0);
+  std::vector<std::unique_ptr<PartTiles>> tiles(weights_.size());
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    next->layout.emplace_back();
+    if ((!parts[i].rows && !parts[i].cols) || !weights_[i].cut.whole_rows()) continue;
+    tiles[i] = std::make_unique<PartTiles>(*this, i, parts[i]);
+    next->layout.back().emplace(tiles[i]->packed(held));
+  }
+  // All ranks find that alike.
+  if (std::all_of(held.begin(), held.end(), [](std::size_t bytes) { return bytes == 0; })) return;
+
+  Told mine = told_[rank];
+  const Lent* const at = packed_.memory.get();
+  mine.packed = make_room(held[rank]) ? 1 : 0;
+  if (packed_.memory.get() != at) ++mine.version;
+  if (mine.packed != 0) {
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      if (next->layout[i]) tiles[i]->pack(*next->layout[i], packed_.memory->data());
+    }
+    device_.wait();
+  }
+  std::vector<Told> told(ranks);
+  group.all_gather(std::span<const Told>(&mine, 1), std::span<Told>(told));
+  bool all = true;
+  for (int r = 0; r < ranks; ++r) {
+    if (r != rank && told[r].version != told_[r].version) {
+      lent_[r] = Borrowed(device_, shards_->whereabouts(comm::Shards::Copy::kPacked, r));
+    }
+    all = all && told[r].packed != 0;
+  }
+  told_ = std::move(told);
+  if (!all) return;
+  for (int r = 0; r < ranks; ++r) {
+    next->memory.push_back(r == rank ? packed_.memory->data() : lent_[r].data());
+    if (next->memory.back() == nullptr) return;
+  }
+  packing_ = std::move(next);
+}
+
+void FetchedWeights::keep(std::size_t bytes) {
+  if (packing_ == nullptr) return;
+  spare_ = bytes;
+  kept_.resize(weights_.size());
 }
 
 void FetchedWeights::count_waits() {

@@ -3,14 +3,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "comm/communicator.h"
 #include "comm/shards.h"
-#include "cuda/apart.h"
 #include "cuda/device.h"
+#include "cuda/lent.h"
 #include "cuda/matrix.h"
+#include "cuda/packed.h"
 #include "cuda/ring.h"
 #include "cuda/striped.h"
 #include "ops/weight.h"
@@ -42,14 +46,27 @@ class FetchedWeights {
   /// The tiles of weight i; they refer to this.
   [[nodiscard]] PartedTiles* tiles(std::size_t i) const;
 
+  /// All ranks of the group together, which share the weights, with the same parts ([weights]; of
+  /// the whole one of those that have none): each packs what it has of them, so that their tiles
+  /// are copied from device to device as they lie, by no kernel. That lasts until the next call,
+  /// before which all have to be done with those tiles; the tiles of other parts are picked out of
+  /// the stripes. Where a rank has no room for it, none packs.
+  void pack(const std::vector<Part>& parts, comm::Communicator& group);
+  /// Until the next pack(), tiles of what is packed stay on the device once they have come, if all
+  /// of their part's have room in so many bytes of the arena: few rows are multiplied by a tile
+  /// sooner than it comes.
+  void keep(std::size_t bytes);
+
   /// Counts what the device waited for (Shards::waited()), of products that are over.
   void count_waits();
 
  private:
   class Tiles;
   class PartTiles;  // fetched_part.h
-  class Stripes;
-  struct Peer;
+  struct Peer {
+    bool asked = false;  ///< nothing will change any more
+    Borrowed stripes;    ///< without data, they come by the host
+  };
   struct One {
     const Weight* weight;
     int rows;
@@ -59,13 +76,38 @@ class FetchedWeights {
     std::vector<std::size_t> offset;  ///< [ranks] of its stripes among those of all weights
   };
 
+  struct Packed {
+    std::shared_ptr<const Lent> memory;
+    std::size_t bytes = 0;
+  };
+  /// What all ranks have packed.
+  struct Packing {
+    std::vector<Part> parts;  // [weights]
+    std::vector<std::optional<PackedPart>> layout;
+    std::vector<const std::byte*> memory;  // [ranks]
+  };
+  /// A part of a weight that stays on the device as its tiles come.
+  struct Kept {
+    bool tried = false;
+    Buffer<std::byte> memory;  ///< empty: they do not stay
+    std::vector<char> there;   ///< [tiles]
+  };
+  /// What a rank tells all of its packed memory.
+  struct Told {
+    std::uint32_t version = 0;  ///< another one where the memory is
+    std::uint32_t packed = 0;   ///< is there all that was to be packed?
+  };
+
   /// Of what comes by the host, in one piece; so many are asked for at a time.
   static constexpr std::size_t kHostPiece = Staging::kBytes / 2;
   static constexpr std::size_t kHostPieces = 3;
 
   void bring_stripes();
-  /// Tile t of the weight begins its way into the slot. False where some of it came by the host.
-  bool begin(const One& one, int t, int slot);
+  /// Room for so many bytes to pack into; false where there is none.
+  bool make_room(std::size_t bytes);
+  void give_back(Packed& packed);
+  /// Tile t of the weight begins its way into the slot.
+  TileRing::Coming begin(const One& one, int t, int slot);
   /// Bytes [first, last) of the weight, as they lie in memory, to `to` on the ring's stream.
   void through_host(const One& one, std::size_t first, std::size_t last, std::byte* to);
   /// The part of another rank, where it can be read; else null.
@@ -77,8 +119,15 @@ class FetchedWeights {
   std::vector<One> weights_;
   std::shared_ptr<const comm::Shards> shards_;  // null: not shared
   std::size_t held_ = 0;                        // bytes of this rank's stripes
-  std::shared_ptr<const Stripes> mine_;
+  std::shared_ptr<const Lent> mine_;
   std::vector<Peer> peers_;  // [ranks]
+  Packed packed_;
+  Packed before_;                           // what packed_ replaced: others may have it open
+  std::vector<Told> told_;                  // [ranks]
+  std::vector<Borrowed> lent_;              // [ranks] what the others have packed
+  std::shared_ptr<const Packing> packing_;  // null: nothing is packed
+  std::vector<Kept> kept_;                  // [weights] of what is packed
+  std::size_t spare_ = 0;                   // bytes that may still be kept
   std::vector<std::unique_ptr<Tiles>> tiles_;
   std::unique_ptr<TileRing> ring_;  // last: it waits for copies that read the others
 };

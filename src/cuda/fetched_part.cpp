@@ -22,13 +22,14 @@ std::vector<int> entries(const std::shared_ptr<const std::vector<int>>& some, in
 
 }  // namespace
 
-FetchedWeights::PartTiles::PartTiles(FetchedWeights& all, const One& one, const Part& part)
+FetchedWeights::PartTiles::PartTiles(FetchedWeights& all, std::size_t number, const Part& part)
     : all_(all),
-      one_(one),
-      rows_(entries(part.rows, one.rows)),
-      cols_(entries(part.cols, one.cols)) {
-  const std::size_t line = std::max<std::size_t>(1, cols_.size()) * one.each;
-  std::size_t tile = one.cut.most_bytes() / line;
+      one_(all.weights_[number]),
+      number_(number),
+      part_(part),
+      rows_(entries(part.rows, one_.rows)),
+      cols_(entries(part.cols, one_.cols)) {
+  std::size_t tile = one_.cut.most_bytes() / std::max<std::size_t>(1, row_bytes());
   if (tile > kRound) tile = tile / kRound * kRound;
   tile_ =
       static_cast<int>(std::clamp<std::size_t>(tile, 1, std::max<std::size_t>(1, rows_.size())));
@@ -36,23 +37,106 @@ FetchedWeights::PartTiles::PartTiles(FetchedWeights& all, const One& one, const 
 
 FetchedWeights::PartTiles::~PartTiles() {
   // Kernels on that stream may still read the lists.
-  if (from_.stretches != nullptr) report_failure(cudaStreamSynchronize(all_.ring_->copies()));
+  if (!from_.begin.empty()) report_failure(cudaStreamSynchronize(all_.ring_->copies()));
 }
 
 template <class T>
-void FetchedWeights::PartTiles::walk(const TileFn<T>& fn) {
-  reach();
+void FetchedWeights::PartTiles::walk(const TileFn<T>& fn, RowRange rows) {
+  find_packed();
+  if (layout_ == nullptr) reach();
   all_.count_waits();
   all_.ring_->walk<T>(
-      static_cast<int>(rows_.size()), static_cast<int>(cols_.size()), tile_, one_.each,
+      rows, static_cast<int>(rows_.size()), static_cast<int>(cols_.size()), tile_, one_.each,
       [&](int t, int slot) { return begin(t, slot); }, fn);
 }
 
-void FetchedWeights::PartTiles::for_each_tile(const TileFn<float>& fn) { walk(fn); }
-void FetchedWeights::PartTiles::for_each_tile(const TileFn<double>& fn) { walk(fn); }
+void FetchedWeights::PartTiles::for_each_tile(const TileFn<float>& fn, RowRange rows) {
+  walk(fn, rows);
+}
+void FetchedWeights::PartTiles::for_each_tile(const TileFn<double>& fn, RowRange rows) {
+  walk(fn, rows);
+}
+
+FetchedWeights::Kept* FetchedWeights::PartTiles::kept() {
+  if (layout_ == nullptr || all_.kept_.empty()) return nullptr;
+  Kept& kept = all_.kept_[number_];
+  if (!kept.tried) {
+    kept.tried = true;
+    const std::size_t bytes = rows_.size() * row_bytes();
+    if (bytes <= all_.spare_) {
+      all_.spare_ -= bytes;
+      kept.memory = all_.device_.take<std::byte>(bytes, Tensor::kWeights, "weights that stay");
+      kept.there.resize((rows_.size() + tile_ - 1) / tile_);
+      all_.device_.wait();  // another stream writes there
+    }
+  }
+  return kept.memory.empty() ? nullptr : &kept;
+}
+
+PackedPart FetchedWeights::PartTiles::packed(std::vector<std::size_t>& held) const {
+  return {one_.cut, rows_, row_bytes(), tile_, held};
+}
+
+void FetchedWeights::PartTiles::pack(const PackedPart& layout, std::byte* memory) {
+  const int rank = all_.shards_->rank();
+  std::vector<Stretch> stretches;
+  std::vector<int> begin{0};
+  for (const int row : rows_) {
+    if (one_.cut.owner(row) == rank) add_stretch(row, rank, all_.mine_->data(), stretches);
+    begin.push_back(static_cast<int>(stretches.size()));
+  }
+  const Lists lists = upload(stretches, begin);
+  Device& device = all_.device_;
+  for (const PackedRun& run : layout.runs()) {
+    if (run.rank == rank) {
+      pick(lists, run.first, run.count, memory + run.from, device.stream());
+    }
+  }
+  device.wait();  // they read the lists
+}
+
+void FetchedWeights::PartTiles::find_packed() {
+  if (packing_ == all_.packing_) return;
+  packing_ = all_.packing_;
+  layout_ = nullptr;
+  if (packing_ == nullptr || !packing_->layout[number_]) return;
+  if (same_part(packing_->parts[number_], part_)) layout_ = &*packing_->layout[number_];
+}
+
+std::size_t FetchedWeights::PartTiles::add_stretch(int row, int rank, const std::byte* stripes,
+                                                   std::vector<Stretch>& stretches) const {
+  const int t = one_.cut.tile_of(row);
+  const std::size_t row_bytes = static_cast<std::size_t>(one_.cols) * one_.each;
+  const std::size_t at = static_cast<std::size_t>(row - one_.cut.first(t)) * row_bytes;
+  const auto [first, last] = one_.cut.stripe(t, rank);
+  const std::size_t from = std::max(first, at);
+  const std::size_t to = std::min(last, at + row_bytes);
+  if (from >= to) return 0;
+  // Where the row would begin, if all of it were there.
+  const auto row_begin =
+      reinterpret_cast<std::uintptr_t>(stripes + one_.offset[rank] + one_.cut.place(t, rank)) + at -
+      first;
+  stretches.push_back({reinterpret_cast<const void*>(row_begin),
+                       static_cast<int>((from - at) / one_.each),
+                       static_cast<int>((to - at) / one_.each)});
+  return to - from;
+}
+
+FetchedWeights::PartTiles::Lists FetchedWeights::PartTiles::upload(
+    const std::vector<Stretch>& stretches, const std::vector<int>& begin) const {
+  Device& device = all_.device_;
+  std::vector<int> place(static_cast<std::size_t>(one_.cols), -1);
+  for (std::size_t c = 0; c < cols_.size(); ++c) place[cols_[c]] = static_cast<int>(c);
+  Lists lists;
+  lists.stretches = device.upload(stretches, Tensor::kWorkspace, "where rows of a weight lie");
+  lists.begin = device.upload(begin, Tensor::kWorkspace, "where rows of a weight lie");
+  lists.place = device.upload(place, Tensor::kWorkspace, "the columns of a weight");
+  device.wait();  // another stream may read them
+  return lists;
+}
 
 void FetchedWeights::PartTiles::reach() {
-  if (from_.stretches != nullptr || all_.shards_ == nullptr) return;
+  if (!from_.begin.empty() || all_.shards_ == nullptr) return;
   std::vector<const std::byte*> parts;
   for (int r = 0; r < all_.shards_->ranks(); ++r) {
     parts.push_back(all_.mapped(r));
@@ -61,55 +145,71 @@ void FetchedWeights::PartTiles::reach() {
   std::vector<Stretch> stretches;
   std::vector<int> begin{0};
   others_.assign(1, 0);
-  const std::size_t row_bytes = static_cast<std::size_t>(one_.cols) * one_.each;
   for (const int row : rows_) {
-    const int t = one_.cut.tile_of(row);
-    const std::size_t at = static_cast<std::size_t>(row - one_.cut.first(t)) * row_bytes;
     std::size_t others = 0;
     for (int r = 0; r < static_cast<int>(parts.size()); ++r) {
-      const auto [first, last] = one_.cut.stripe(t, r);
-      const std::size_t from = std::max(first, at);
-      const std::size_t to = std::min(last, at + row_bytes);
-      if (from >= to) continue;
-      // Where the row would begin, if all of it were there.
-      const auto row_begin =
-          reinterpret_cast<std::uintptr_t>(parts[r] + one_.offset[r] + one_.cut.place(t, r)) + at -
-          first;
-      stretches.push_back({reinterpret_cast<const void*>(row_begin),
-                           static_cast<int>((from - at) / one_.each),
-                           static_cast<int>((to - at) / one_.each)});
-      if (r != all_.shards_->rank()) others += to - from;
+      const std::size_t bytes = add_stretch(row, r, parts[r], stretches);
+      if (r != all_.shards_->rank()) others += bytes;
     }
     begin.push_back(static_cast<int>(stretches.size()));
     others_.push_back(others_.back() + others);
   }
-  Device& device = all_.device_;
-  stretches_ = device.upload(stretches, Tensor::kWorkspace, "where rows of a weight lie");
-  begin_ = device.upload(begin, Tensor::kWorkspace, "where rows of a weight lie");
-  std::vector<int> place(static_cast<std::size_t>(one_.cols), -1);
-  for (std::size_t c = 0; c < cols_.size(); ++c) place[cols_[c]] = static_cast<int>(c);
-  place_ = device.upload(place, Tensor::kWorkspace, "the columns of a weight");
-  // The other stream reads them.
-  CORONET_CUDA_CHECK(cudaStreamSynchronize(device.stream()));
-  from_ = {stretches_.data(), begin_.data(), place_.data(), static_cast<int>(cols_.size())};
+  from_ = upload(stretches, begin);
 }
 
-bool FetchedWeights::PartTiles::begin(int t, int slot) {
+void FetchedWeights::PartTiles::pick(const Lists& lists, int first, int count, std::byte* to,
+                                     cudaStream_t stream) const {
+  const Scattered from{lists.stretches.data(), lists.begin.data(), lists.place.data(),
+                       static_cast<int>(cols_.size())};
+  if (one_.each == sizeof(float)) {
+    gather(from, first, count, reinterpret_cast<float*>(to), stream);
+  } else {
+    gather(from, first, count, reinterpret_cast<double*>(to), stream);
+  }
+}
+
+void FetchedWeights::PartTiles::copy(int t, std::byte* to) const {
+  const std::vector<PackedRun>& runs = layout_->runs();
+  const std::size_t begin = layout_->first(t);
+  const std::size_t count = layout_->first(t + 1) - begin;
+  const int rank = all_.shards_->rank();
+  // Each begins with its own: those that are at the same tile read from different ones.
+  std::size_t own = 0;
+  while (own < count && runs[begin + own].rank != rank) ++own;
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const PackedRun& run = runs[begin + (own + i) % count];
+    const std::size_t bytes = static_cast<std::size_t>(run.count) * row_bytes();
+    const std::size_t at = static_cast<std::size_t>(run.first - t * tile_) * row_bytes();
+    CORONET_CUDA_CHECK(cudaMemcpyAsync(to + at, packing_->memory[run.rank] + run.from, bytes,
+                                       cudaMemcpyDefault, all_.ring_->copies()));
+    if (run.rank != rank) others += bytes;
+  }
+  all_.shards_->count(others, 0);
+}
+
+TileRing::Coming FetchedWeights::PartTiles::begin(int t, int slot) {
+  if (Kept* const kept = this->kept()) {
+    std::byte* const at = kept->memory.data() + static_cast<std::size_t>(t) * tile_ * row_bytes();
+    const bool comes = kept->there[t] == 0;
+    if (comes) copy(t, at);
+    kept->there[t] = 1;
+    return {comes, at};
+  }
   std::byte* const to = all_.ring_->begin(slot);
+  if (layout_ != nullptr) {
+    copy(t, to);
+    return {true};
+  }
   const int first = t * tile_;
   const int last = std::min(static_cast<int>(rows_.size()), first + tile_);
-  if (from_.stretches == nullptr) {
+  if (from_.begin.empty()) {
     through_host(first, last, to);
-    return false;
+    return {};
   }
-  const cudaStream_t stream = all_.ring_->copies();
-  if (one_.each == sizeof(float)) {
-    gather(from_, first, last - first, reinterpret_cast<float*>(to), stream);
-  } else {
-    gather(from_, first, last - first, reinterpret_cast<double*>(to), stream);
-  }
+  pick(from_, first, last - first, to, all_.ring_->copies());
   all_.shards_->count(others_[last] - others_[first], 0);
-  return true;
+  return {true};
 }
 
 template <class T>

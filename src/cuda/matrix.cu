@@ -15,11 +15,20 @@ struct Widen {
   __device__ void operator()(std::size_t i) const { to[i] = from[i]; }
 };
 
+bool same_list(const std::shared_ptr<const std::vector<int>>& a,
+               const std::shared_ptr<const std::vector<int>>& b) {
+  return a == b || (a && b && *a == *b);
+}
+
 }  // namespace
 
+bool same_part(const Part& a, const Part& b) {
+  return same_list(a.rows, b.rows) && same_list(a.cols, b.cols);
+}
+
 template <class T>
-void for_each_tile(Device& device, const Matrix& m, const TileFn<T>& fn) {
-  if (m.tiles != nullptr) return m.tiles->for_each_tile(fn);
+void for_each_tile(Device& device, const Matrix& m, const TileFn<T>& fn, RowRange rows) {
+  if (m.tiles != nullptr) return m.tiles->for_each_tile(fn, rows);
   constexpr bool kDouble = std::is_same_v<T, double>;
   if constexpr (kDouble) {
     if (m.d != nullptr) return fn(m.d, 0, m.rows);
@@ -38,6 +47,7 @@ void for_each_tile(Device& device, const Matrix& m, const TileFn<T>& fn) {
   }
   for (int first = 0; first < m.rows; first += most) {
     const int count = std::min(most, m.rows - first);
+    if (first >= rows.last || first + count <= rows.first) continue;
     const std::size_t size = static_cast<std::size_t>(count) * m.cols;
     if (!widens) {
       m.source->read(first, count, w.data());
@@ -53,7 +63,7 @@ void for_each_tile(Device& device, const Matrix& m, const TileFn<T>& fn) {
     fn(w.data(), first, count);
   }
 }
-template void for_each_tile(Device&, const Matrix&, const TileFn<float>&);
-template void for_each_tile(Device&, const Matrix&, const TileFn<double>&);
+template void for_each_tile(Device&, const Matrix&, const TileFn<float>&, RowRange);
+template void for_each_tile(Device&, const Matrix&, const TileFn<double>&, RowRange);
 
 }  // namespace coronet::cuda

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct Part {
   std::shared_ptr<const std::vector<int>> rows;
   std::shared_ptr<const std::vector<int>> cols;
 };
+
+bool same_part(const Part& a, const Part& b);
 
 /// Rows of a matrix that is not on the device.
 class RowSource {
@@ -29,12 +32,19 @@ class RowSource {
 template <class T>
 using TileFn = std::function<void(const T* w, int first, int count)>;
 
-/// A matrix that comes to the device in tiles of its own, each time anew.
+/// Rows [first, last) of a matrix.
+struct RowRange {
+  int first = 0;
+  int last = std::numeric_limits<int>::max();
+};
+
+/// A matrix that comes to the device in tiles of its own, each time anew: those that have any of
+/// the rows asked for.
 class TileSource {
  public:
   virtual ~TileSource() = default;
-  virtual void for_each_tile(const TileFn<float>& fn) = 0;
-  virtual void for_each_tile(const TileFn<double>& fn) = 0;
+  virtual void for_each_tile(const TileFn<float>& fn, RowRange rows) = 0;
+  virtual void for_each_tile(const TileFn<double>& fn, RowRange rows) = 0;
 };
 
 /// One of which parts come that way too.
@@ -65,8 +75,9 @@ struct Matrix {
 /// rows depend on the matrix's shape only.
 inline constexpr std::size_t kTileBytes = std::size_t{32} << 20;
 
-/// fn for tiles of rows in order. All of it is one tile where it lies there as numbers of T.
+/// fn for tiles of rows in order, but for some that have none of the rows asked for. All of it is
+/// one tile where it lies there as numbers of T.
 template <class T>
-void for_each_tile(Device& device, const Matrix& matrix, const TileFn<T>& fn);
+void for_each_tile(Device& device, const Matrix& matrix, const TileFn<T>& fn, RowRange rows = {});
 
 }  // namespace coronet::cuda

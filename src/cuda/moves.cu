@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "cuda/each.cuh"
@@ -39,6 +40,32 @@ __global__ void selection_kernel(const int* neuron, const T* sign, const W* w, i
        i += static_cast<int>(gridDim.y * blockDim.x)) {
     u[r * cols + i] = s * static_cast<T>(from[i]);
   }
+}
+
+/// range[0] = the least neuron, range[1] = the largest; they begin as what any of them replaces.
+__global__ void range_kernel(int count, const int* neuron, int* range) {
+  const int r = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  const int j = neuron[min(r, count - 1)];
+  const unsigned all = 0xffffffff;
+  const int least = __reduce_min_sync(all, j);
+  const int most = __reduce_max_sync(all, j);
+  if (threadIdx.x % 32 != 0) return;
+  atomicMin(range, least);
+  atomicMax(range + 1, most);
+}
+
+/// The rows of a weight that are selected, where they come from elsewhere: those of one chunk are
+/// few of them.
+RowRange selected(Device& device, int count, const int* neuron, const Matrix& w) {
+  if (w.tiles == nullptr) return {};
+  constexpr int kBlock = 256;
+  std::vector<int> range{w.rows - 1, 0};
+  const auto found = device.upload(range, Tensor::kWorkspace, "which rows are selected");
+  range_kernel<<<(count + kBlock - 1) / kBlock, kBlock, 0, device.stream()>>>(count, neuron,
+                                                                              found.data());
+  CORONET_CUDA_LAUNCHED("the range of a selection");
+  device.download(range.data(), found.data(), range.size());
+  return {range[0], range[1] + 1};
 }
 
 template <class T>
@@ -197,10 +224,11 @@ void pull_selection(Device& device, int count, const int* neuron, const T* sign,
     selection_kernel<<<grid, 256, 0, device.stream()>>>(neuron, sign, tile, first, rows, w.cols, u);
     CORONET_CUDA_LAUNCHED("pull_selection");
   };
+  const RowRange range = selected(device, count, neuron, w);
   if (sizeof(T) == sizeof(double) && w.wide) {
-    for_each_tile<double>(device, w, from);
+    for_each_tile<double>(device, w, from, range);
   } else {
-    for_each_tile<float>(device, w, from);
+    for_each_tile<float>(device, w, from, range);
   }
 }
 

@@ -26,6 +26,12 @@ class TileRing {
   static constexpr int kSlots = 2;
   static constexpr int kTimed = 7;  // odd: both slots have their turns
 
+  /// A tile on its way.
+  struct Coming {
+    bool timed = false;                    ///< none of it came by the host
+    const std::byte* elsewhere = nullptr;  ///< where it goes, if not into the slot
+  };
+
   /// Slots of so many bytes, and a buffer for numbers of the other precision.
   TileRing(Device& device, std::size_t tile, std::size_t converted);
   /// Waits until nothing is on its way or read any more.
@@ -44,16 +50,21 @@ class TileRing {
   void release(int slot);
 
   /// fn for the tiles of a matrix [rows, cols] of numbers of `each` bytes, `tile` rows each, in
-  /// order. begin(t, slot) lets tile t's way into the slot begin; false where some of it came by
-  /// the host.
+  /// order, that have any of the rows of `only`. begin(t, slot) lets tile t's way begin, into the
+  /// slot or to where it says.
   template <class T, class Begin>
-  void walk(int rows, int cols, int tile, std::size_t each, const Begin& begin,
+  void walk(RowRange only, int rows, int cols, int tile, std::size_t each, const Begin& begin,
             const TileFn<T>& fn) {
-    const int tiles = (rows + tile - 1) / tile;
-    bool direct = tiles > 0 && begin(0, 0);
-    for (int t = 0; t < tiles; ++t) {
-      const int slot = t % kSlots;
-      const std::byte* const numbers = arrive(slot, direct);
+    const int first_tile = only.first / tile;
+    const int tiles = (std::min(rows, only.last) + tile - 1) / tile;
+    Coming next;
+    if (first_tile < tiles) next = begin(first_tile, turn_);
+    for (int t = first_tile; t < tiles; ++t) {
+      const int slot = turn_;
+      // Those of the next walk go on with the other slot.
+      turn_ = (turn_ + 1) % kSlots;
+      const std::byte* const in_slot = arrive(slot, next.timed);
+      const std::byte* const numbers = next.elsewhere != nullptr ? next.elsewhere : in_slot;
       const int first = t * tile;
       const int count = std::min(tile, rows - first);
       if (each == sizeof(T)) {
@@ -68,7 +79,7 @@ class TileRing {
         fn(w, first, count);
       }
       // The next one comes while the device is at this one.
-      if (t + 1 < tiles) direct = begin(t + 1, (t + 1) % kSlots);
+      if (t + 1 < tiles) next = begin(t + 1, turn_);
     }
   }
 
@@ -103,6 +114,7 @@ class TileRing {
   std::byte* converted_ = nullptr;  // used on the engine's stream only
   cudaStream_t copies_ = nullptr;
   std::unique_ptr<Staging> staging_;
+  int turn_ = 0;            // the slot of the next tile
   int arrivals_ = 0;        // of those that might be timed
   std::deque<Wait> waits_;  // in the order of the stream
   std::vector<Wait> spare_;

@@ -43,13 +43,15 @@ class Striped {
     return static_cast<std::size_t>(tile_) * row_bytes_;
   }
 
-  /// The bytes [first, second) of a tile that a rank has: equal but for kGrain.
+  /// The bytes [first, second) of a tile that a rank has: equal but for a grain: a row or
+  /// kGrain bytes.
   [[nodiscard]] std::pair<std::size_t, std::size_t> stripe(int tile, int rank) const {
     const std::size_t all = bytes(tile);
-    const std::size_t grains = (all + kGrain - 1) / kGrain;
+    const std::size_t grain = whole_rows() ? row_bytes_ : kGrain;
+    const std::size_t grains = (all + grain - 1) / grain;
     const auto at = [&](int r) {
       return std::min(
-          all, grains * static_cast<std::size_t>(r) / static_cast<std::size_t>(ranks_) * kGrain);
+          all, grains * static_cast<std::size_t>(r) / static_cast<std::size_t>(ranks_) * grain);
     };
     return {at(rank), at(rank + 1)};
   }
@@ -65,9 +67,23 @@ class Striped {
     return tiles() == 0 ? 0 : (tiles() - 1) * room(0) + room(tiles() - 1);
   }
 
+  /// Has every rank whole rows? Where each has many: an uneven one does not count then.
+  [[nodiscard]] bool whole_rows() const {
+    return static_cast<std::size_t>(tile_) >= kManyRows * ranks_;
+  }
+  /// The rank that has a row, where they are whole.
+  [[nodiscard]] int owner(int row) const {
+    const int t = tile_of(row);
+    const std::size_t at = static_cast<std::size_t>(row - first(t)) * row_bytes_;
+    int r = 0;
+    while (stripe(t, r).second <= at) ++r;
+    return r;
+  }
+
  private:
   static constexpr std::size_t kRound = 32;
-  static constexpr std::size_t kGrain = 256;  ///< copies are fast between addresses of such
+  static constexpr std::size_t kManyRows = 50;  ///< one more is 2 %
+  static constexpr std::size_t kGrain = 256;    ///< copies are fast between addresses of such
   int rows_;
   std::size_t row_bytes_;
   int ranks_;

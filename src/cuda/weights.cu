@@ -15,8 +15,6 @@ using List = std::shared_ptr<const std::vector<int>>;
 
 int length(const List& list, int all) { return list ? static_cast<int>(list->size()) : all; }
 
-bool same(const List& a, const List& b) { return a == b || (a && b && *a == *b); }
-
 /// Where the entries of `part` stand among those of `whole`; empty where some are missing.
 std::vector<int> places(const List& whole, const List& part, int all) {
   std::vector<int> place(all, -1);
@@ -172,8 +170,8 @@ Weights DenseWeight::uploaded(const Part& part) {
 
 void DenseWeight::load(const Part& part, std::size_t reserve) {
   if (tiles_ != nullptr) return;
-  const bool same_part = loaded_ && same(part_.rows, part.rows) && same(part_.cols, part.cols);
-  if (same_part && !held_.f.empty()) return;
+  const bool same_one = loaded_ && same_part(part_, part);
+  if (same_one && !held_.f.empty()) return;
   const auto fits = [&] {
     const Arena& arena = device_.arena();
     return arena.now().total + bytes(part) + reserve <= arena.limit();
@@ -198,7 +196,7 @@ Matrix DenseWeight::get(const Part& part, bool transposed) {
   if (tiles_ != nullptr) {
     TileSource* tiles = tiles_;
     if (part.rows || part.cols) {
-      if (part_tiles_ == nullptr || !same(part_.rows, part.rows) || !same(part_.cols, part.cols)) {
+      if (part_tiles_ == nullptr || !same_part(part_, part)) {
         part_tiles_.reset();
         part_tiles_ = tiles_->part(part);
         part_ = part;
@@ -214,7 +212,7 @@ Matrix DenseWeight::get(const Part& part, bool transposed) {
             nullptr,
             tiles};
   }
-  if (!loaded_ || !same(part_.rows, part.rows) || !same(part_.cols, part.cols)) {
+  if (!loaded_ || !same_part(part_, part)) {
     load(part, 2 * kTileBytes);
   }
   return {held_.f.data(),

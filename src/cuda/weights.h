@@ -41,6 +41,8 @@ class DenseWeight final : public RowSource {
   void load(const Part& part, std::size_t reserve);
   /// The part; valid until another one is asked for. Loads it if that was not done.
   [[nodiscard]] Matrix get(const Part& part, bool transposed);
+  /// Does it come by tiles, always?
+  [[nodiscard]] bool comes() const { return tiles_ != nullptr; }
   [[nodiscard]] int rows() const { return rows_; }
   [[nodiscard]] int cols() const { return cols_; }
 

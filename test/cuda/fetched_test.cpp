@@ -92,11 +92,13 @@ std::vector<double> used(Device& device, DenseWeight& weight, const Part& part) 
           keep(c);
         }
       }
-      const On<int> on_neuron(device, neuron);
-      const On<T> sign(device, std::vector<T>{1, -1, 1, -1});
-      const On<T> u(device, std::vector<T>(4 * static_cast<std::size_t>(cols), T(9)));
-      pull_selection(device, 4, on_neuron.data(), sign.data(), weight.get(part, false), u.data());
-      keep(u);
+      for (const std::vector<int>& of : {neuron, {rows / 3, rows / 3 + 1, rows / 3, rows / 3}}) {
+        const On<int> on_neuron(device, of);
+        const On<T> sign(device, std::vector<T>{1, -1, 1, -1});
+        const On<T> u(device, std::vector<T>(4 * static_cast<std::size_t>(cols), T(9)));
+        pull_selection(device, 4, on_neuron.data(), sign.data(), weight.get(part, false), u.data());
+        keep(u);
+      }
     };
     product(1.0F);
     product(1.0);
@@ -110,13 +112,19 @@ std::vector<double> used(Device& device, DenseWeight& weight, const Part& part) 
   return all;
 }
 
-std::vector<double> used(Device& device, const Graph& graph, const FetchedWeights* fetched) {
+/// prepare(parts) goes before the use of each part: [weights], all but one of the whole one.
+std::vector<double> used(
+    Device& device, const Graph& graph, const FetchedWeights* fetched,
+    const std::function<void(const std::vector<Part>&)>& prepare = [](const auto&) {}) {
   std::vector<double> all;
   const std::vector<FetchedFrom> weights = weights_of(graph);
   for (std::size_t i = 0; i < weights.size(); ++i) {
     DenseWeight weight(device, *weights[i].weight, weights[i].rows, weights[i].cols, "a weight",
                        nullptr, fetched == nullptr ? nullptr : fetched->tiles(i));
     for (const Part& part : parts_of(weights[i].rows, weights[i].cols)) {
+      std::vector<Part> parts(weights.size());
+      parts[i] = part;
+      prepare(parts);
       const std::vector<double> some = used(device, weight, part);
       all.insert(all.end(), some.begin(), some.end());
     }
@@ -138,6 +146,10 @@ int ordinal_for(const comm::Communicator& group) {
 
 constexpr std::size_t kMemory = std::size_t{1} << 30;
 
+/// How tiles of parts come: picked out of the stripes, as they were packed, picked out because a
+/// rank has no room to pack, or (from ranks that have no device) by the host.
+enum class Way { kPicked, kPacked, kKept, kNoRoom, kOneHas };
+
 class CudaFetched : public CudaTest {};
 
 TEST_F(CudaFetched, ProductsHaveTheBitsOfAnyNumberOfRanks) {
@@ -147,9 +159,12 @@ TEST_F(CudaFetched, ProductsHaveTheBitsOfAnyNumberOfRanks) {
     const std::vector<double> there = used(device(), whole, nullptr);
     std::vector<double> first;
     for (const int ranks : {1, 2, 3, 4}) {
-      for (const bool all_have_one : {true, false}) {
-        SCOPED_TRACE(testing::Message() << "wide " << wide << ", " << ranks << " ranks, "
-                                        << (all_have_one ? "all have a device" : "one has"));
+      std::uint64_t picked = 0;  // bytes that rank 0 read of the others
+      std::uint64_t packed = 0;
+      for (const Way way : {Way::kPicked, Way::kPacked, Way::kKept, Way::kNoRoom, Way::kOneHas}) {
+        const bool all_have_one = way != Way::kOneHas;
+        SCOPED_TRACE(testing::Message() << "wide " << wide << ", " << ranks << " ranks, way "
+                                        << static_cast<int>(way));
         std::mutex comparing;
         on_threads(ranks, [&](comm::Communicator& group) {
           Graph graph = whole;
@@ -164,9 +179,32 @@ TEST_F(CudaFetched, ProductsHaveTheBitsOfAnyNumberOfRanks) {
               const std::size_t held = mine.arena().now().by[static_cast<int>(Tensor::kWeights)];
               EXPECT_GE(held, all / ranks / 2);
               EXPECT_LE(held, all / ranks + all / 50);
-              const std::vector<double> got = used(mine, graph, &fetched);
+              const auto pack = [&](const std::vector<Part>& parts) {
+                if (way == Way::kPicked || way == Way::kOneHas) return;
+                const bool full = way == Way::kNoRoom && group.rank() == ranks - 1;
+                const std::size_t rest = full ? kMemory - mine.arena().reserved() : 0;
+                mine.arena().set_aside(rest, Tensor::kA, "all that is left");
+                fetched.pack(parts, group);
+                if (way == Way::kKept) fetched.keep(std::size_t{64} << 20);
+                mine.arena().take_back(rest, Tensor::kA);
+              };
+              const std::vector<double> got = used(mine, graph, &fetched, pack);
               mine.wait();
               fetched.count_waits();
+              if (group.rank() == 0 && ranks > 1) {
+                // Of what is packed no columns come that are not asked for.
+                if (way == Way::kPicked) picked = shared.fetched();
+                if (way == Way::kPacked) {
+                  packed = shared.fetched();
+                  EXPECT_LT(packed, picked);
+                }
+                if (way == Way::kKept) {
+                  EXPECT_LT(shared.fetched(), packed);
+                }
+                if (way == Way::kNoRoom) {
+                  EXPECT_EQ(shared.fetched(), picked);
+                }
+              }
               if (ranks > 1) {
                 EXPECT_GT(shared.fetched(), 0U);
               }
@@ -188,6 +226,37 @@ TEST_F(CudaFetched, ProductsHaveTheBitsOfAnyNumberOfRanks) {
       }
     }
   }
+}
+
+TEST_F(CudaFetched, ASelectionBringsTheTilesOfItsRowsOnly) {
+  std::mt19937 random(5);
+  const Graph whole = two_layers(false, random);
+  on_threads(2, [&](comm::Communicator& group) {
+    Graph graph = whole;
+    const ShardedWeights shared(graph, group);
+    Device mine(ordinal_for(group), kMemory);
+    const FetchedWeights fetched(mine, weights_of(graph));
+    group.barrier();
+    const FetchedFrom of = weights_of(graph)[1];
+    const Striped cut(of.rows, of.cols, sizeof(float), 2);
+    ASSERT_GT(cut.tiles(), 3);
+    DenseWeight weight(mine, *of.weight, of.rows, of.cols, "a weight", nullptr, fetched.tiles(1));
+    for (const auto& [first, last] : {std::pair{0, 1}, {1, 3}, {0, cut.tiles()}}) {
+      const std::uint64_t before = shared.fetched();
+      const On<int> neuron(mine, std::vector<int>{cut.first(last - 1), cut.first(first)});
+      const On<float> sign(mine, std::vector<float>{1, 1});
+      const On<float> u(mine, std::vector<float>(2 * static_cast<std::size_t>(of.cols)));
+      pull_selection(mine, 2, neuron.data(), sign.data(), weight.get({}, false), u.data());
+      std::uint64_t others = 0;
+      for (int t = first; t < last; ++t) {
+        const auto [begin, end] = cut.stripe(t, 1 - group.rank());
+        others += end - begin;
+      }
+      EXPECT_EQ(shared.fetched() - before, others) << first << " to " << last;
+    }
+    mine.wait();
+    group.barrier();
+  });
 }
 
 /// As a file gives them.

@@ -73,6 +73,17 @@ void CudaNetworks::load(const Plan& plan, std::size_t reserve) const {
   }
 }
 
+std::vector<cuda::Part> CudaNetworks::coming(const Plan& plan) const {
+  std::vector<cuda::Part> parts;
+  for (int v = 0; v < static_cast<int>(weights_->size()); ++v) {
+    if ((*weights_)[v] == nullptr || !(*weights_)[v]->comes()) continue;
+    // The graph may end before the whole one does.
+    const bool used = v < static_cast<int>(parts_.size()) && plan.reached[v] != 0;
+    parts.push_back(used ? parts_[v] : cuda::Part());
+  }
+  return parts;
+}
+
 std::unique_ptr<Outlined> Outlined::make(cuda::Device& device, cuda::Precision precision,
                                          const CudaWeights& weights, const Graph& graph,
                                          const Root& root, const RowList& list) {

@@ -50,6 +50,8 @@ struct CudaNetworks {
   /// Brings the weights that rows of the plan are multiplied by to the device, as many as leave
   /// `reserve` bytes free there, so that none comes or shrinks while rows are there.
   void load(const Plan& plan, std::size_t reserve) const;
+  /// Of the weights that come (cuda/fetched.h), the parts that rows of the plan are multiplied by.
+  [[nodiscard]] std::vector<cuda::Part> coming(const Plan& plan) const;
 
  private:
   const CudaWeights* weights_;

@@ -86,6 +86,16 @@ class CudaParts final : public RowParts {
     networks_.load(plan_, kLeastRows * std::max(row_, row64_) + passing());
   }
 
+  void meet(comm::Communicator& ranks) override {
+    if (engine_.fetched == nullptr || outlined_ == nullptr) return;
+    engine_.fetched->pack(networks_.coming(plan_), ranks);
+    // What larger lists have left of the memory that was taken from the driver.
+    const cuda::Arena& arena = device_.arena();
+    const std::size_t used =
+        arena.now().total + passing() + static_cast<std::size_t>(total_) * (row_ + row64_);
+    engine_.fetched->keep(arena.reserved() - std::min(arena.reserved(), used));
+  }
+
   [[nodiscard]] int rows() const override { return total_; }
   /// Whoever shares them: the bits of a product depend on how many rows it has.
   [[nodiscard]] int part(int) const override { return rows_for(row_, total_, engine_.chunk_bytes); }

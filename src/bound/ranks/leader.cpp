@@ -78,6 +78,7 @@ class DealtRows final : public RowBounder {
     // A rank that fails ends the descents of the others.
     const Deadline until = deadline.unless(channel.broken());
     const auto parts = make_parts(context_, root, list, settings, until, on_device);
+    parts->meet(ranks_.group_);
     int others_hands = 0;
     for (std::size_t r = 1; r < ranks_.work_.size(); ++r) {
       others_hands += parts->hands(ranks_.work_[r].threads);

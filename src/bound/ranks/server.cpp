@@ -90,6 +90,7 @@ class Server {
                   "hosts that all have one");
     }
     const auto parts = make_parts(context, root, list, settings, until, on_device);
+    parts->meet(group_);
     with_hands(context.workers, parts->hands(settings_.workers),
                [&](int hand) { work(*parts, hand); });
   }
