@@ -25,6 +25,7 @@
 #include "search/ranks/shared_turn.h"
 #include "search/refine.h"
 #include "search/verify.h"
+#include "search_ranks.h"
 
 namespace coronet::search {
 namespace {
@@ -32,39 +33,6 @@ namespace {
 using comm::Channel;
 using test::Faulty;
 using test::Query;
-
-/// As a rank other than the leader.
-void serve(Channel& channel, const Query& query, std::uint64_t memory_bytes = ~std::uint64_t{0}) {
-  Workers workers(1);
-  const Deadline never(HUGE_VAL);
-  Tracer silent;
-  bound::ServerSettings settings;
-  settings.program = "test";
-  settings.workers = workers.size();
-  settings.make = [&](const Graph& graph) {
-    auto made = std::make_shared<Prepared>(graph, query.options, workers, never, silent, nullptr);
-    return std::shared_ptr<bound::Context>(made, &made->context);
-  };
-  settings.search = [&](comm::Communicator& group, bound::Context& context,
-                        const comm::Bytes& order) {
-    take_part(group, context, order, memory_bytes);
-  };
-  comm::Communicator group(channel);
-  bound::serve_rows(group, query.graph, settings);
-}
-
-Result lead(Channel& channel, const Query& query, Continuation continuation = {},
-            double seconds = 20) {
-  Options options = query.options;
-  options.timeout = elapsed_seconds() + seconds;
-  Tracer tracer;
-  comm::Communicator group(channel);
-  bound::Ranks ranks(group, query.graph, "test", 1);
-  Result result = verify(query.graph, query.property, test::as_exact(query.graph), options, tracer,
-                         std::move(continuation), &ranks);
-  ranks.end();
-  return result;
-}
 
 Result run(int ranks, const Query& query, Continuation continuation = {}, double seconds = 20,
            double delay = 0) {

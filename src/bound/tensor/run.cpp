@@ -46,21 +46,21 @@ comm::Bytes packed(const TensorQuery& query) {
   writer.put(query.method);
   writer.put(query.iterations);
   put_list(writer, query.forms);
-  writer.put(query.form_settings);
+  put_settings(writer, query.form_settings);
   writer.put(query.seconds);
   writer.put(query.all_neurons);
   return writer.take();
 }
 
-TensorQuery unpack(const comm::Bytes& bytes) {
-  comm::Reader reader(bytes);
+TensorQuery unpack(const comm::Bytes& bytes, const Graph& graph) {
+  comm::Reader reader(bytes, 0);
   TensorQuery query;
   reader.get(query.lower);
   reader.get(query.upper);
   reader.get(query.method);
   reader.get(query.iterations);
-  query.forms = get_list(reader);
-  reader.get(query.form_settings);
+  query.forms = get_list(reader, graph);
+  query.form_settings = get_settings(reader);
   reader.get(query.seconds);
   reader.get(query.all_neurons);
   return query;
@@ -204,7 +204,8 @@ bool TensorRun::more(bool mine) {
 
 FoundBounds TensorRun::bound(const TensorQuery* query) {
   return state_->bound(
-      unpack(state_->ranks.broadcast(query == nullptr ? comm::Bytes() : packed(*query), 0)));
+      unpack(state_->ranks.broadcast(query == nullptr ? comm::Bytes() : packed(*query), 0),
+             state_->graph));
 }
 
 FoundBounds TensorRun::State::bound(const TensorQuery& asked) {
