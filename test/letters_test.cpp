@@ -17,6 +17,7 @@
 #include "bound/ranks/packets.h"
 #include "bound/ranks/protocol.h"
 #include "comm/packet.h"
+#include "comm/shards.h"
 #include "comm/threads.h"
 #include "lying_channel.h"
 #include "rank_cases.h"
@@ -550,6 +551,39 @@ TEST(Letters, LiesAboutDomainsEndTheRun) {
           },
           3);
     }
+  }
+}
+
+TEST(Letters, LiesAboutWeightsEndTheRun) {
+  constexpr int kQuestion = 0;  // the tag of a question for weights: array, tag, first, count
+  constexpr int kAnswer = 1;
+  for (const Lie& lie :
+       std::vector<Lie>{{"an array above all", 1, kQuestion, set(0, 1)},
+                        {"an array below all", 1, kQuestion, set(0, -3)},
+                        {"an end that is the owner's to say", 1, kQuestion, set(0, -1)},
+                        {"a tag of the collectives", 1, kQuestion, set(4, -3)},
+                        {"a place behind the end", 1, kQuestion, set(8, std::uint64_t{1} << 40)},
+                        {"so many bytes", 1, kQuestion, set(16, std::uint64_t{1} << 40)},
+                        {"half a question", 1, kQuestion, kShorter},
+                        {"more than a question", 1, kQuestion, kLonger},
+                        {"other weights", 0, kAnswer, kShorter}}) {
+    SCOPED_TRACE(lie.name);
+    std::atomic<int> told = 0;
+    try {
+      comm::run_threads(comm::thread_channels(2), [&](comm::Channel& channel) {
+        test::Lying it(channel, telling(lie, channel.rank(), told));
+        comm::Communicator group(it);
+        comm::Shards shards(group, comm::Shards::Way::kLetters);
+        shards.add(Bytes(400), 800);
+        shards.serve();
+        if (group.rank() == 1) (void)shards.fetch(0, 8, 64).wait();
+        group.barrier();
+      });
+      ADD_FAILURE() << "no error";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::kInternal) << e.what();
+    }
+    EXPECT_EQ(told, 1);
   }
 }
 

@@ -20,6 +20,7 @@
 #include "bound/root.h"
 #include "comm/threads.h"
 #include "faulty_channel.h"
+#include "graph/sharded.h"
 #include "hard_queries.h"
 #include "search/prepared.h"
 #include "search/ranks/shared_turn.h"
@@ -258,6 +259,40 @@ TEST(SearchRanks, ARankThatDiesEndsAll) {
               (void)lead(it, q, {}, 60);
             } else {
               serve(it, q);
+            }
+          });
+          ADD_FAILURE() << "no error";
+        } catch (const Error& e) {
+          EXPECT_EQ(e.kind(), ErrorKind::kOutOfMemory) << e.what();
+        }
+        EXPECT_LT(elapsed_seconds() - died, 10);
+      }
+    }
+  }
+}
+
+/// The same where each rank has a part of the weights, which the others read as they bound domains.
+TEST(SearchRanks, ARankThatDiesWithItsWeightsEndsAll) {
+  for (const char* branch : {"relu", "input"}) {
+    const Query q = endless(branch);
+    for (const int victim : {0, 1, 2}) {
+      for (const int letters : {2, 3, 6}) {
+        SCOPED_TRACE(std::string(branch) + " " + std::to_string(victim) + " " +
+                     std::to_string(letters));
+        std::atomic<double> died = 0;
+        try {
+          comm::run_threads(comm::thread_channels(3), [&](Channel& channel) {
+            Query mine = q;
+            comm::Communicator group(channel);
+            const ShardedWeights weights(mine.graph, group);
+            Faulty it(channel, 0, channel.rank() == victim ? letters : -1, [&] {
+              died = elapsed_seconds();
+              throw Error(ErrorKind::kOutOfMemory, "no room for domains");
+            });
+            if (channel.rank() == 0) {
+              (void)lead(it, mine, {}, 60);
+            } else {
+              serve(it, mine);
             }
           });
           ADD_FAILURE() << "no error";
