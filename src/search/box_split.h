@@ -35,6 +35,9 @@ struct BoxPoints {
   std::vector<int> clause;  ///< of the property, of each
 };
 
+/// Why no round gets on where BoxSplitter::stuck().
+inline constexpr const char* kStuckBox = "a box of one point stays within rounding of the constraint";
+
 class BoxSplitter {
  public:
   /// For these clauses of the property over its boxes. Refers to the options and the clauses.

@@ -264,9 +264,7 @@ void InputRounds::round() {
   }
 }
 
-std::string InputRounds::stuck() const {
-  return splitter_->stuck() ? "a box of one point stays within rounding of the constraint" : "";
-}
+std::string InputRounds::stuck() const { return splitter_->stuck() ? kStuckBox : ""; }
 
 Standing InputRounds::standing() const {
   Standing s;
