@@ -72,9 +72,8 @@ class Together {
       split_inputs();
     } else {
       result_.reason =
-          "the bounds of the root leave clauses open, and ranks that share the neurons split none "
-          "of "
-          "them, nor inputs where there are so many";
+          "the bounds of the root leave clauses open: ranks that share the neurons split inputs "
+          "only, where there are few or with --branch input";
     }
   }
 
