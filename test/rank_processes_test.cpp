@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -368,11 +369,16 @@ TEST_F(RankProcesses, NeuronsAreSharedOnGpusForBoundsOnly) {
 }
 
 TEST_F(RankProcesses, AKilledRankEndsAll) {
-  for (const auto& [victim, shared] :
-       {std::pair{1, false}, std::pair{0, false}, std::pair{1, true}, std::pair{0, true}}) {
-    SCOPED_TRACE(std::to_string(victim) + (shared ? ", neurons shared" : ""));
-    Words words = endless(shared ? "bounds" : "verify");
-    if (shared) words.insert(words.end(), {"--mesh", "tensor=3"});
+  for (const auto& [victim, command, more] : std::vector<std::tuple<int, const char*, Words>>{
+           {1, "verify", {}},
+           {0, "verify", {}},
+           {1, "bounds", {"--mesh", "tensor=3"}},
+           {0, "bounds", {"--mesh", "tensor=3"}},
+           {1, "verify", {"--weights", "fsdp"}},
+           {0, "verify", {"--weights", "fsdp"}}}) {
+    SCOPED_TRACE(std::to_string(victim) + (more.empty() ? "" : ", " + more.back()));
+    Words words = endless(command);
+    words.insert(words.end(), more.begin(), more.end());
     const std::vector<Process> all = start_tcp(3, words);
     std::this_thread::sleep_for(std::chrono::seconds(1));
     const double begin = now();
@@ -381,6 +387,7 @@ TEST_F(RankProcesses, AKilledRankEndsAll) {
       const Outcome outcome = finish(all[r]);
       if (r == victim) continue;
       EXPECT_EQ(outcome.code, 5) << r;
+      EXPECT_EQ(outcome.out, "") << "no verdict";
       const std::string told = "rank " + std::to_string(victim) + " failed: it ended";
       EXPECT_NE(outcome.err.find(told), std::string::npos) << outcome.err;
     }

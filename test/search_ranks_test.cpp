@@ -20,11 +20,13 @@
 #include "bound/root.h"
 #include "comm/threads.h"
 #include "faulty_channel.h"
+#include "graph/sharded.h"
 #include "hard_queries.h"
 #include "search/prepared.h"
 #include "search/ranks/shared_turn.h"
 #include "search/refine.h"
 #include "search/verify.h"
+#include "search_ranks.h"
 
 namespace coronet::search {
 namespace {
@@ -32,39 +34,6 @@ namespace {
 using comm::Channel;
 using test::Faulty;
 using test::Query;
-
-/// As a rank other than the leader.
-void serve(Channel& channel, const Query& query, std::uint64_t memory_bytes = ~std::uint64_t{0}) {
-  Workers workers(1);
-  const Deadline never(HUGE_VAL);
-  Tracer silent;
-  bound::ServerSettings settings;
-  settings.program = "test";
-  settings.workers = workers.size();
-  settings.make = [&](const Graph& graph) {
-    auto made = std::make_shared<Prepared>(graph, query.options, workers, never, silent, nullptr);
-    return std::shared_ptr<bound::Context>(made, &made->context);
-  };
-  settings.search = [&](comm::Communicator& group, bound::Context& context,
-                        const comm::Bytes& order) {
-    take_part(group, context, order, memory_bytes);
-  };
-  comm::Communicator group(channel);
-  bound::serve_rows(group, query.graph, settings);
-}
-
-Result lead(Channel& channel, const Query& query, Continuation continuation = {},
-            double seconds = 20) {
-  Options options = query.options;
-  options.timeout = elapsed_seconds() + seconds;
-  Tracer tracer;
-  comm::Communicator group(channel);
-  bound::Ranks ranks(group, query.graph, "test", 1);
-  Result result = verify(query.graph, query.property, test::as_exact(query.graph), options, tracer,
-                         std::move(continuation), &ranks);
-  ranks.end();
-  return result;
-}
 
 Result run(int ranks, const Query& query, Continuation continuation = {}, double seconds = 20,
            double delay = 0) {
@@ -290,6 +259,40 @@ TEST(SearchRanks, ARankThatDiesEndsAll) {
               (void)lead(it, q, {}, 60);
             } else {
               serve(it, q);
+            }
+          });
+          ADD_FAILURE() << "no error";
+        } catch (const Error& e) {
+          EXPECT_EQ(e.kind(), ErrorKind::kOutOfMemory) << e.what();
+        }
+        EXPECT_LT(elapsed_seconds() - died, 10);
+      }
+    }
+  }
+}
+
+/// The same where each rank has a part of the weights, which the others read as they bound domains.
+TEST(SearchRanks, ARankThatDiesWithItsWeightsEndsAll) {
+  for (const char* branch : {"relu", "input"}) {
+    const Query q = endless(branch);
+    for (const int victim : {0, 1, 2}) {
+      for (const int letters : {2, 3, 6}) {
+        SCOPED_TRACE(std::string(branch) + " " + std::to_string(victim) + " " +
+                     std::to_string(letters));
+        std::atomic<double> died = 0;
+        try {
+          comm::run_threads(comm::thread_channels(3), [&](Channel& channel) {
+            Query mine = q;
+            comm::Communicator group(channel);
+            const ShardedWeights weights(mine.graph, group);
+            Faulty it(channel, 0, channel.rank() == victim ? letters : -1, [&] {
+              died = elapsed_seconds();
+              throw Error(ErrorKind::kOutOfMemory, "no room for domains");
+            });
+            if (channel.rank() == 0) {
+              (void)lead(it, mine, {}, 60);
+            } else {
+              serve(it, mine);
             }
           });
           ADD_FAILURE() << "no error";

@@ -3,11 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
+#include "base/resources.h"
 #include "comm/threads.h"
 #include "graph/evaluate.h"
 #include "graph/fingerprint.h"
@@ -149,6 +153,42 @@ TEST(Sharded, ARankThatFailsEndsWhoWaitsForItsWeights) {
     } catch (const Error& e) {
       EXPECT_EQ(e.kind(), ErrorKind::kOutOfMemory) << e.what();
       EXPECT_NE(std::string(e.what()).find("no room"), std::string::npos) << e.what();
+    }
+  }
+}
+
+/// Whatever moment of others' reading it fails at: what they have read is right, or they are told.
+TEST(Sharded, ARankThatFailsWhileItIsReadLendsNoOtherNumbers) {
+  const Graph whole = wide(2);
+  const Weight numbers = std::get<Dense>(whole.nodes[3].op).weight;
+  for (const int faulty : {0, 1, 2}) {
+    for (const int reads : {0, 1, 2, 5, 17}) {
+      SCOPED_TRACE(std::to_string(faulty) + " after " + std::to_string(reads) + " reads");
+      std::array<std::atomic<int>, 3> begun{};  // reads of each rank
+      std::atomic<double> failed = 0;
+      try {
+        on_threads(3, [&](comm::Communicator& group) {
+          Graph graph = whole;
+          const ShardedWeights weights(graph, group);
+          if (group.rank() == faulty) {
+            for (int r = 0; r < 3; ++r) {
+              while (r != faulty && begun[r] <= reads) std::this_thread::yield();
+            }
+            failed = elapsed_seconds();
+            throw Error(ErrorKind::kOutOfMemory, "no room for anything");
+          }
+          const Weight& weight = std::get<Dense>(graph.nodes[3].op).weight;
+          for (;;) {
+            ++begun[group.rank()];
+            ASSERT_EQ(gathered(weight).f, numbers.f);
+          }
+        });
+        ADD_FAILURE() << "no error";
+      } catch (const Error& e) {
+        EXPECT_EQ(e.kind(), ErrorKind::kOutOfMemory) << e.what();
+        EXPECT_NE(std::string(e.what()).find("no room"), std::string::npos) << e.what();
+      }
+      EXPECT_LT(elapsed_seconds() - failed, 10);
     }
   }
 }

@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "hard_queries.h"
 #include "queries.h"
 #include "tensor_cases.h"
 
@@ -27,7 +31,7 @@ Result verify_on(int ranks, const Graph& graph, const Property& property, const 
     bound::TensorRun run(channel, test::tensor(ranks), share, "test", options,
                          std::size_t{1} << 16);
     if (channel.rank() != 0) {
-      while (run.more()) (void)run.bound(nullptr);
+      while (run.more()) run.answer();
       return;
     }
     Tracer tracer;
@@ -111,6 +115,94 @@ TEST(VerifyTogether, RefutesWhatOneRankDoes) {
     EXPECT_EQ(together.ranks.size(), 3U);
   }
   EXPECT_GT(holds, 1);
+}
+
+/// Queries that input splitting decides, holding and violated, of one box and of several, with
+/// constraints that only hold together.
+std::vector<test::Query> splittable() {
+  std::vector<test::Query> all;
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    const std::string which = std::to_string(seed);
+    const auto add = [&](const std::string& name, Graph graph, int boxes, double margin) {
+      all.push_back(test::low_outputs(name + " " + which, std::move(graph), boxes, 0.6, margin,
+                                      test::options_of("input"), seed));
+    };
+    add("mlp", test::mlp(seed + 20, 3, 3, 12, 2), 2, 0.05);
+    add("pairs", test::mlp(seed + 30, 2, 2, 9, 2), 2, 0.02);
+    test::add_pair(all.back());
+    add("leaky", test::mlp(seed + 40, 2, 2, 8, 2, 1), 1, 0.05);
+    add("smooth", test::mlp(seed + 40, 2, 2, 5, 2, 3), 1, 0.1);
+    add("violated", test::mlp(seed + 50, 4, 2, 7, 2), 2, -0.001);
+    all.back().options.attack = true;
+  }
+  return all;
+}
+
+TEST(VerifyTogether, SplitsInputsToTheVerdictOfOneRank) {
+  int holds = 0;
+  int violated = 0;
+  for (const test::Query& q : splittable()) {
+    const Result one = verify_on(1, q.graph, q.property, q.options);
+    Tracer tracer;
+    const Result whole = verify(q.graph, q.property, test::as_exact(q.graph), q.options, tracer);
+    ASSERT_TRUE(whole.verdict == Verdict::kHolds || whole.verdict == Verdict::kViolated) << q.name;
+    for (const int ranks : {2, 3}) {
+      SCOPED_TRACE(q.name + ", " + std::to_string(ranks) + " ranks");
+      const Result together = verify_on(ranks, q.graph, q.property, q.options);
+      EXPECT_EQ(together.verdict, whole.verdict) << together.reason;
+      test::expect_honest(q.graph, q.property, together);
+      // Where a point is found at once, none is asked for anything.
+      if (together.domains > 0) {
+        EXPECT_EQ(together.ranks.size(), static_cast<std::size_t>(ranks));
+      }
+      for (const RankReport& report : together.ranks) EXPECT_EQ(report.domains, together.domains);
+      // The same tree, but where a bound is within rounding of what decides.
+      EXPECT_NEAR(static_cast<double>(together.domains), static_cast<double>(one.domains),
+                  0.05 * static_cast<double>(one.domains) + 4);
+      if (together.verdict == Verdict::kHolds && together.domains > 10) ++holds;
+      violated += together.verdict == Verdict::kViolated ? 1 : 0;
+    }
+  }
+  EXPECT_GT(holds, 10) << "the roots decide nearly all";
+  EXPECT_GT(violated, 4);
+}
+
+TEST(VerifyTogether, SplitsOfRandomQueriesAreNeverWrong) {
+  std::map<Verdict, int> seen;
+  int ranks = 1;
+  for (const test::Named& n : test::tiny_networks()) {
+    test::Draw draw(31);
+    for (int q = 0; q < 3; ++q) {
+      const Property property = test::random_property(n.graph, draw);
+      ranks = ranks % 3 + 1;
+      Options options = test::options_of(q == 2 ? "auto" : "input");
+      options.attack = q != 0;
+      options.timeout = elapsed_seconds() + 0.5;
+      SCOPED_TRACE(n.name + ", query " + std::to_string(q) + ", " + std::to_string(ranks) +
+                   " ranks");
+      const Result result = verify_on(ranks, n.graph, property, options);
+      test::expect_honest(n.graph, property, result);
+      ++seen[result.verdict];
+      const Result whole = test::run(n.graph, property, {});
+      if (result.verdict == Verdict::kHolds || result.verdict == Verdict::kViolated) {
+        EXPECT_EQ(result.verdict, whole.verdict);
+      }
+    }
+  }
+  EXPECT_GT(seen[Verdict::kHolds], 3);
+  EXPECT_GT(seen[Verdict::kViolated], 3);
+}
+
+TEST(VerifyTogether, TimeLeavesBoxesOpen) {
+  const test::Query endless = test::low_outputs("endless", test::mlp(3, 12, 4, 40, 3), 1, 0.7, 0.01,
+                                                test::options_of("input"), 3);
+  Options options = endless.options;
+  options.timeout = elapsed_seconds() + 0.5;
+  const double begin = elapsed_seconds();
+  const Result late = verify_on(2, endless.graph, endless.property, options);
+  EXPECT_EQ(late.verdict, Verdict::kTimeout) << late.reason;
+  EXPECT_GT(late.open_domains, 0);
+  EXPECT_LT(elapsed_seconds() - begin, 5);
 }
 
 TEST(VerifyTogether, OutOfTimeAndNothingAsked) {

@@ -39,7 +39,7 @@ void serve_neurons(comm::Channel& channel, const Mesh& mesh, const std::string& 
                    const Options& options) {
   HeldNetwork network(Model::read(path), &channel, options, mesh);
   bound::TensorRun run = join_neurons(channel, mesh, network.graph(), options);
-  while (run.more()) (void)run.bound(nullptr);
+  while (run.more()) run.answer();
 }
 
 bound::FoundBounds bound_shared(comm::Channel& channel, const Mesh& mesh, Graph& graph,

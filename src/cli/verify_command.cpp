@@ -61,7 +61,7 @@ Examples:
   coronet verify net.onnx.gz property.vnnlib.gz --json out.json --progress json
   coronet verify net.onnx property.vnnlib --branch none      # only what the bounds prove
   mpirun -n 4 coronet verify net.onnx property.vnnlib        # rows shared by four processes
-  mpirun -n 4 coronet verify net.onnx property.vnnlib --mesh tensor=4   # neurons: bounds of the root, nothing is split
+  mpirun -n 4 coronet verify net.onnx property.vnnlib --mesh tensor=4   # neurons: each has a quarter of the network
 )";
 
 /// Is this the network that the query declares? Only VNN-LIB 2 names it.
@@ -128,21 +128,22 @@ class EarlyLeave {
   Report& report_;
 };
 
-/// Ranks that share the neurons bound the root and split nothing. Throws Error(kBadInput) where a
-/// search is asked for.
-void check_without_search(const VerifyArguments& arguments) {
+/// Ranks that share the neurons split inputs, no neurons, and keep no state. Throws
+/// Error(kBadInput) where anything else is asked for.
+void check_shared_search(const VerifyArguments& arguments) {
   const Options& options = arguments.options;
-  if (options.branch == "relu" || options.branch == "input") {
+  if (options.branch == "relu") {
     throw Error(
         ErrorKind::kBadInput,
-        fmt::format("--branch {}: branch and bound needs the whole network on one rank, and "
-                    "--mesh {} shares the neurons; use --branch none, or rows={}",
-                    options.branch, options.mesh, read_mesh(options.mesh).ranks()));
+        fmt::format(
+            "--branch relu: ranks that share the neurons (--mesh {}) split inputs only; use "
+            "--branch auto, input or none, or --mesh rows={}",
+            options.mesh, read_mesh(options.mesh).ranks()));
   }
   if (!arguments.checkpoint.file.empty() || !arguments.checkpoint.resume.empty()) {
     throw Error(ErrorKind::kBadInput,
-                fmt::format("--checkpoint, --resume: ranks that share the neurons (--mesh {}) have "
-                            "no search that could go on",
+                fmt::format("--checkpoint, --resume: ranks that share the neurons (--mesh {}) keep "
+                            "no state of their search",
                             options.mesh));
   }
   if (options.device.starts_with("cuda")) {
@@ -163,7 +164,7 @@ int verify(const VerifyArguments& arguments) {
     launch = launch_of(options);
     mesh = mesh_of(options, launch);
     if (mesh.tensor > 1) {
-      check_without_search(arguments);
+      check_shared_search(arguments);
       options.device = "cpu";
     }
     files = query_files(arguments.files, arguments.networks);

@@ -124,6 +124,8 @@ Communicator Communicator::split(int colour, int key) {
   std::vector<Choice> all(members_.size());
   const Choice mine{colour, key, rank_};
   all_gather(std::span<const Choice>(&mine, 1), std::span<Choice>(all));
+  // Who said something is known from where it came.
+  for (int r = 0; r < size(); ++r) all[r].rank = r;
   std::erase_if(all, [&](const Choice& c) { return c.colour != colour; });
   std::sort(all.begin(), all.end(), [](const Choice& a, const Choice& b) {
     return std::tie(a.key, a.rank) < std::tie(b.key, b.rank);

@@ -205,11 +205,11 @@ class MpiChannel final : public Channel {
     if (a.header.kind == Kind::kLetter) {
       inbox_.deliver(from, {a.header.group, a.header.tag, ""}, std::move(a.bytes));
     } else if (a.header.kind == Kind::kFailed) {
-      inbox_.mark_failed({from,
-                          static_cast<ErrorKind>(a.header.tag),
-                          {reinterpret_cast<const char*>(a.bytes.data()), a.bytes.size()}});
-    } else {
+      inbox_.mark_failed(told_failure(from, a.header.tag, a.bytes));
+    } else if (a.header.kind == Kind::kLeft) {
       inbox_.mark_left(from);
+    } else {
+      inbox_.mark_failed({from, ErrorKind::kInternal, "it sent what is no letter"});
     }
   }
 

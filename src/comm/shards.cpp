@@ -96,6 +96,10 @@ void Shards::meet() {
       })) {
     OpenMemory::permit_others();
   }
+  const std::uint64_t number = process_number();
+  std::vector<std::uint64_t> processes(places.size());
+  group_.all_gather(std::span<const std::uint64_t>(&number, 1),
+                    std::span<std::uint64_t>(processes));
   // Once all have sent these, all have permitted it.
   std::vector<std::uint64_t> addresses;
   for (const Array& array : arrays_) {
@@ -106,8 +110,9 @@ void Shards::meet() {
   group_.all_gather(std::span<const std::uint64_t>(addresses), std::span<std::uint64_t>(all));
   for (std::size_t r = 0; r < places.size(); ++r) {
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(r * each);
-    neighbours_.push_back(
-        {NearbyMemory(places[r], mine), {begin, begin + static_cast<std::ptrdiff_t>(each)}});
+    neighbours_.push_back({NearbyMemory(places[r], mine),
+                           processes[r],
+                           {begin, begin + static_cast<std::ptrdiff_t>(each)}});
   }
 }
 
@@ -122,8 +127,11 @@ void Shards::answer() {
     run_as(group_.channel(), [&](Channel&) {
       for (;;) {
         const Letter letter = group_.receive(kAny, kAskTag, kAskWords);
-        const auto question = Reader(letter.bytes).get<Question>();
-        if (question.array == kEnd) return;
+        Reader reader(letter.bytes, letter.from);
+        const auto question = reader.get<Question>();
+        reader.end();
+        if (question.array == kEnd && letter.from == rank()) return;
+        check(question, reader);
         try {
           answer(question, letter.from);
         } catch (const RankLeft&) {
@@ -134,6 +142,17 @@ void Shards::answer() {
   } catch (const std::exception&) {
     // Whoever waits for anything of any rank has been told.
   }
+}
+
+/// Throws Error(kInternal) where nobody asks so.
+void Shards::check(const Question& question, const Reader& reader) const {
+  reader.require(question.tag >= kAnswerTag, "an answer to nobody");
+  if (question.array == kWhere) return;
+  reader.require(question.array >= 0 && question.array < static_cast<int>(arrays_.size()),
+                 "weights that are none");
+  const std::size_t here = arrays_[question.array].mine.size();
+  reader.require(question.first <= here && question.count <= here - question.first,
+                 "weights that are not here");
 }
 
 void Shards::answer(const Question& question, int from) {
@@ -155,12 +174,8 @@ void Shards::answer(const Question& question, int from) {
     static_cast<void>(gift.release());
     return;
   }
-  const Bytes& mine = arrays_.at(question.array).mine;
-  if (question.first > mine.size() || question.count > mine.size() - question.first) {
-    throw Error(ErrorKind::kInternal, "a question for weights that are not here");
-  }
   group_.send(from, question.tag, kAnswerWords,
-              std::span(mine).subspan(question.first, question.count));
+              std::span(arrays_[question.array].mine).subspan(question.first, question.count));
 }
 
 void Shards::publish(Copy which, std::shared_ptr<const Elsewhere> mine) const {
@@ -175,9 +190,12 @@ Whereabouts Shards::whereabouts(Copy which, int owner) const {
   writer.put(Question{kWhere, tag, process_number(), static_cast<std::uint64_t>(which)});
   group_.send(owner, kAskTag, kAskWords, writer.take());
   const Letter letter = answer.wait();
-  Reader reader(letter.bytes);
+  Reader reader(letter.bytes, owner);
   Whereabouts found;
   if (const auto address = reader.get<std::uint64_t>(); address != 0) {
+    reader.end();
+    // An address of another process is none here.
+    reader.require(neighbours_[owner].process == process_number(), "an address of nothing here");
     found.here = *std::unique_ptr<Gift>(reinterpret_cast<Gift*>(address));
   } else {
     found.words.assign(reader.rest().begin(), reader.rest().end());

@@ -19,6 +19,7 @@
 
 namespace coronet::comm {
 
+class Reader;
 class Shards;
 
 /// What a rank has made of its parts elsewhere than in the host's memory, where others may read
@@ -138,11 +139,13 @@ class Shards {
 
   struct Neighbour {
     NearbyMemory memory;
+    std::uint64_t process;              // that it runs in
     std::vector<std::uint64_t> arrays;  // their addresses there
   };
 
   void meet();
   void answer();
+  void check(const Question& question, const Reader& reader) const;
   void answer(const Question& question, int from);
   [[nodiscard]] int next_tag() const;
   [[nodiscard]] bool nearby(int owner) const {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -93,6 +94,19 @@ Bytes read_table(const Socket& socket, double seconds) {
               "rank 0 closed its connection before all ranks had come (its message says more)");
 }
 
+/// A letter of so many bytes, given room as they come: a number that is damaged takes no memory
+/// that nothing will fill. False where the connection ends first.
+bool read_letter(const Socket& socket, std::uint64_t count, Bytes& bytes) {
+  constexpr std::uint64_t kPiece = std::uint64_t{64} << 20;
+  bytes.clear();
+  while (bytes.size() < count) {
+    const std::size_t at = bytes.size();
+    bytes.resize(at + std::min(count - at, std::max<std::uint64_t>(kPiece, at)));
+    if (socket.read(std::span(bytes).subspan(at), kForever) != Socket::End::kDone) return false;
+  }
+  return true;
+}
+
 /// Rank 0 hears where everybody listens and tells everybody; then each rank connects to those
 /// before it.
 std::vector<Peer> connect_all(const TcpSettings& settings) {
@@ -125,7 +139,7 @@ std::vector<Peer> connect_all(const TcpSettings& settings) {
   peers[0].socket = Socket::connect(settings.host, settings.port, left(), "rank 0");
   say_hello(peers[0].socket, hello, "rank 0");
   const Bytes table = read_table(peers[0].socket, left());
-  Reader reader(table);
+  Reader reader(table, 0);
   for (int r = 0; r < settings.rank; ++r) {
     const auto host = reader.get<std::string>();
     const auto port = reader.get<std::uint16_t>();
@@ -245,17 +259,18 @@ class TcpChannel final : public Channel {
     try {
       while (socket.read(std::as_writable_bytes(std::span<Header>(&header, 1)), kForever) ==
              Socket::End::kDone) {
-        bytes.resize(header.bytes);
-        if (socket.read(bytes, kForever) != Socket::End::kDone) break;
+        if (!read_letter(socket, header.bytes, bytes)) break;
         if (header.kind == Kind::kLetter) {
           inbox_.deliver(from, {header.group, header.tag, ""}, std::move(bytes));
         } else if (header.kind == Kind::kFailed) {
-          inbox_.mark_failed({from,
-                              static_cast<ErrorKind>(header.tag),
-                              {reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
-        } else {
+          inbox_.mark_failed(told_failure(from, header.tag, bytes));
+        } else if (header.kind == Kind::kLeft) {
           left = true;
           inbox_.mark_left(from);
+        } else {
+          left = true;
+          fail(ErrorKind::kInternal, fmt::format("rank {} sent what is no letter", from));
+          break;
         }
         bytes = {};
       }

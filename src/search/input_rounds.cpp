@@ -1,17 +1,14 @@
 #include "search/input_rounds.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <set>
 #include <utility>
 
-#include "bound/concrete.h"
 #include "bound/interval.h"
 #include "bound/root.h"
-#include "search/attack.h"
+#include "search/box_split.h"
 #include "search/contract.h"
-#include "search/planes.h"
 
 namespace coronet::search {
 
@@ -28,37 +25,22 @@ struct ChunkResult {
   std::int64_t bounded = 0;
 };
 
-/// [inputs] the widest of the boxes.
-std::vector<double> widths(const std::vector<GraphBox>& boxes, int inputs) {
-  std::vector<double> width(inputs, 0.0);
-  for (const GraphBox& b : boxes) {
-    for (int j = 0; j < inputs; ++j) width[j] = std::max(width[j], b.upper[j] - b.lower[j]);
-  }
-  return width;
-}
-
 }  // namespace
 
 class InputRounds::Splitter {
  public:
   Splitter(bound::Context& context, const std::vector<ClauseRows>& clauses,
-           std::vector<double> root_width, Judge& judge, const Deadline& deadline)
+           const std::vector<GraphBox>& boxes, Judge& judge, const Deadline& deadline)
       : context_(context),
-        clauses_(clauses),
         judge_(judge),
         deadline_(deadline),
         net_(context.net64),
         output_(net_.nodes() - 1),
-        outputs_(net_.size(output_)),
         inputs_(net_.size(0)),
         slope_(bound::slope_of(context.options.slope)),
-        root_width_(std::move(root_width)),
+        splitter_(context.options, clauses, boxes, inputs_),
         contractor_(net_) {
     for (int v = 0; v < net_.nodes(); ++v) plans_.push_back(make_plan(net_, v, false));
-    for (const ClauseRows& c : clauses) {
-      rows_of_.resize(std::max<std::size_t>(rows_of_.size(), c.clause + 1), nullptr);
-      rows_of_[c.clause] = &c;
-    }
     feeds_.assign(net_.nodes(), 0);
     for (int v = 1; v < net_.nodes(); ++v) {
       if (net_.elementwise(v)) feeds_[net_.inputs(v)[0]] = 1;
@@ -153,98 +135,44 @@ class InputRounds::Splitter {
               const Relaxation<double>& relax, const bound::Magnitudes<>& magnitude, Bounds& bounds,
               int worker, ChunkResult& result) {
     Rows<double> rows;
-    bool any_input = false;
-    for (const ClauseRows& c : clauses_) any_input |= !c.input.empty();
-    for (int d = 0; d < count; ++d) {
-      for (int k : domains[first + d].clauses) {
-        const ClauseRows& c = rows_of(k);
-        for (int i = 0; i < c.count; ++i) rows.domain.push_back(d);
-        rows.dense.insert(rows.dense.end(), c.output.begin(), c.output.end());
-        rows.constant.insert(rows.constant.end(), c.constant.begin(), c.constant.end());
-        if (any_input && c.input.empty()) {
-          rows.input.resize(rows.input.size() + static_cast<std::size_t>(c.count) * inputs_, 0.0);
-        } else if (any_input) {
-          rows.input.insert(rows.input.end(), c.input.begin(), c.input.end());
-        }
-      }
-    }
-    rows.count = static_cast<int>(rows.domain.size());
+    std::vector<int> box;
+    bound::RowList list = splitter_.rows(domains, first, first + count, output_, box);
+    rows.count = static_cast<int>(box.size());
+    rows.domain.assign(box.begin(), box.end());
+    rows.dense = std::move(list.dense);
+    rows.input = std::move(list.input);
+    rows.constant.assign(list.constant.begin(), list.constant.end());
     Pass<double> pass(net_, relax, plans_[output_], context_.space64[worker]);
     std::vector<double> value;
     std::vector<double> error;
     pass.pull(rows, true, value, &magnitude, &error);
 
-    int r = 0;
-    std::vector<float> candidates;
-    std::vector<int> candidate_clause;
-    for (int d = 0; d < count; ++d) {
-      const BoxDomain& from = domains[first + d];
-      BoxDomain left;
-      std::vector<double> score(inputs_, 0.0);
-      std::vector<double> smear(inputs_, 0.0);
-      std::vector<Plane> planes;  // of the last open clause
-      for (int k : from.clauses) {
-        const ClauseRows& c = rows_of(k);
-        bool refuted = false;
-        double best = -HUGE_VAL;
-        int best_row = -1;
-        planes.clear();
-        for (int i = 0; i < c.count; ++i, ++r) {
-          const double b = bound::down(value[r] - error[r]);
-          refuted |= std::isfinite(b) && refutes(b, c.strict[i]);
-          if (best_row < 0 || b > best) {
-            best = b;
-            best_row = r;
-          }
-          if (std::isfinite(b)) {
-            planes.push_back(
-                make_plane(pass.input_a(r), value[r], error[r], from.lower, from.upper));
-          }
-        }
-        if (refuted || contradict(planes, from.lower, from.upper)) continue;
-        left.clauses.push_back(k);
-        left.bound = left.clauses.size() == 1 ? best : std::min(left.bound, best);
-        if (best_row < 0) continue;
-        for (int row = r - c.count; row < r; ++row) add_smear(pass, row, d, bounds, from, smear);
-        const double* a = pass.input_a(best_row);
-        for (int j = 0; j < inputs_; ++j) {
-          score[j] += std::fabs(a[j]) * (from.upper[j] - from.lower[j]);
-        }
-        if (candidate_clause.size() < 64) {
-          for (int j = 0; j < inputs_; ++j) {
-            candidates.push_back(static_cast<float>(a[j] > 0 ? from.lower[j]
-                                                    : a[j] < 0
-                                                        ? from.upper[j]
-                                                        : (from.lower[j] + from.upper[j]) / 2));
-          }
-          candidate_clause.push_back(k);
-        }
-      }
-      if (left.clauses.empty()) continue;
-      BoxDomain box{from.lower, from.upper, {}, 0};
-      // Every point that violates the one open clause lies on the near side of all its planes: the
-      // box shrinks to that.
-      if (left.clauses.size() == 1 && left.clauses[0] == from.clauses.back()) {
-        if (!clip(planes, box.lower, box.upper)) continue;
-        if (contractor_.useful()) {
-          double* lo = bounds.lo[0].data() + static_cast<std::size_t>(d) * inputs_;
-          double* hi = bounds.hi[0].data() + static_cast<std::size_t>(d) * inputs_;
-          std::copy(box.lower.begin(), box.lower.end(), lo);
-          std::copy(box.upper.begin(), box.upper.end(), hi);
-          if (!contractor_.contract(rows_of(left.clauses[0]), d, bounds)) continue;
-          box.lower.assign(lo, lo + inputs_);
-          box.upper.assign(hi, hi + inputs_);
-        }
-      }
-      halve(box, left, score, smear, result);
+    int r = 0;  // the first row of the domain
+    int d = 0;
+    BoxHelp help;
+    help.smear = [&](int row, std::vector<double>& smear) {
+      add_smear(pass, r + row, d, bounds, domains[first + d], smear);
+    };
+    if (contractor_.useful()) {
+      help.contract = [&](const ClauseRows& clause, BoxDomain& left) {
+        double* lo = bounds.lo[0].data() + static_cast<std::size_t>(d) * inputs_;
+        double* hi = bounds.hi[0].data() + static_cast<std::size_t>(d) * inputs_;
+        std::copy(left.lower.begin(), left.lower.end(), lo);
+        std::copy(left.upper.begin(), left.upper.end(), hi);
+        if (!contractor_.contract(clause, d, bounds)) return false;
+        left.lower.assign(lo, lo + inputs_);
+        left.upper.assign(hi, hi + inputs_);
+        return true;
+      };
     }
-    try_points(candidates, candidate_clause, worker);
-  }
-
-  [[nodiscard]] const ClauseRows& rows_of(int clause) const { return *rows_of_[clause]; }
-
-  [[nodiscard]] double relative_width(const BoxDomain& box, int j) const {
-    return root_width_[j] > 0 ? (box.upper[j] - box.lower[j]) / root_width_[j] : 0;
+    BoxPoints points;
+    for (; d < count; ++d) {
+      const BoxDomain& from = domains[first + d];
+      splitter_.split(from, {value.data() + r, error.data() + r, pass.input_a(r)}, help,
+                      result.open, points);
+      r += splitter_.rows(from);
+    }
+    splitter_.try_points(context_, points, judge_, worker);
   }
 
   /// What the relaxations of the first layer's unstable neurons cost the row, dealt to the inputs
@@ -276,88 +204,20 @@ class InputRounds::Splitter {
     for (int i = 0; i < inputs_; ++i) smear[i] += own[i] / top;
   }
 
-  void halve(const BoxDomain& from, BoxDomain& left, const std::vector<double>& score,
-             const std::vector<double>& smear, ChunkResult& result) {
-    int at = -1;
-    double best = -1;
-    double top = 0;
-    double widest = 0;
-    double smeared = 1e-300;
-    for (int j = 0; j < inputs_; ++j) {
-      if (std::isfinite(score[j])) top = std::max(top, score[j]);
-      smeared = std::max(smeared, smear[j]);
-      widest = std::max(widest, relative_width(from, j));
-    }
-    for (int j = 0; j < inputs_; ++j) {
-      const double width = from.upper[j] - from.lower[j];
-      const double middle = from.lower[j] + width / 2;
-      if (!(middle > from.lower[j] && middle < from.upper[j])) continue;
-      // The planes' slope is not all: a dimension in which the box is still wide matters through
-      // the relaxations of the neurons. So a part of the score is the width itself, against the
-      // root's.
-      const double s =
-          (std::isfinite(score[j]) ? score[j] : 0) +
-          context_.options.width_share * (top + 1e-300) * relative_width(from, j) / widest +
-          context_.options.smear_share * (top + 1e-300) * smear[j] / smeared;
-      if (s > best) {
-        best = s;
-        at = j;
-      }
-    }
-    if (at < 0) {  // a single point that rounding leaves open
-      left.lower = from.lower;
-      left.upper = from.upper;
-      stuck_ = true;
-      result.open.push_back(std::move(left));
-      return;
-    }
-    const double middle = from.lower[at] + (from.upper[at] - from.lower[at]) / 2;
-    BoxDomain right = left;
-    left.lower = from.lower;
-    left.upper = from.upper;
-    right.lower = from.lower;
-    right.upper = from.upper;
-    left.upper[at] = middle;
-    right.lower[at] = middle;
-    result.open.push_back(std::move(left));
-    result.open.push_back(std::move(right));
-  }
-
-  void try_points(const std::vector<float>& x, const std::vector<int>& clause, int worker) {
-    const int n = static_cast<int>(clause.size());
-    if (n == 0 || !context_.options.attack) return;
-    std::vector<float> y(static_cast<std::size_t>(n) * outputs_);
-    bound::Concrete concrete(context_.net32, context_.space32[worker]);
-    concrete.evaluate(n, x.data(), y.data(), false);
-    for (int i = 0; i < n; ++i) {
-      const ClauseRows& c = rows_of(clause[i]);
-      const float* xi = x.data() + static_cast<std::size_t>(i) * inputs_;
-      bool violated = true;
-      for (int k = 0; k < c.count && violated; ++k) {
-        violated = constraint_value(c, k, xi, y.data() + static_cast<std::size_t>(i) * outputs_,
-                                    inputs_, outputs_) <= 0;
-      }
-      if (violated && judge_.offer(c.clause, xi)) return;
-    }
-  }
-
  public:
-  [[nodiscard]] bool stuck() const { return stuck_; }
+  [[nodiscard]] bool stuck() const { return splitter_.stuck(); }
 
  private:
   bound::Context& context_;
-  const std::vector<ClauseRows>& clauses_;
-  std::vector<const ClauseRows*> rows_of_;  ///< [clause of the property] or null
   Judge& judge_;
   const Deadline& deadline_;
   const bound::Network<double>& net_;
-  int output_, outputs_, inputs_;
+  int output_, inputs_;
   bound::Slope slope_;
-  std::vector<double> root_width_;  ///< [inputs] the widest of the boxes
+  BoxSplitter splitter_;
   Contractor contractor_;
   std::vector<Plan> plans_;
   std::vector<char> feeds_;
-  std::atomic<bool> stuck_{false};
 };
 
 InputRounds::InputRounds(bound::Context& context, const std::vector<ClauseRows>& clauses,
@@ -365,8 +225,7 @@ InputRounds::InputRounds(bound::Context& context, const std::vector<ClauseRows>&
                          const Deadline& deadline)
     : Rounds(tree.open),
       context_(context),
-      splitter_(std::make_unique<Splitter>(context, clauses, widths(boxes, context.net64.size(0)),
-                                           judge, deadline)) {
+      splitter_(std::make_unique<Splitter>(context, clauses, boxes, judge, deadline)) {
   std::size_t widest = 0;
   for (int v = 0; v < context.net64.nodes(); ++v) {
     widest = std::max<std::size_t>(widest, context.net64.size(v));
@@ -405,9 +264,7 @@ void InputRounds::round() {
   }
 }
 
-std::string InputRounds::stuck() const {
-  return splitter_->stuck() ? "a box of one point stays within rounding of the constraint" : "";
-}
+std::string InputRounds::stuck() const { return splitter_->stuck() ? kStuckBox : ""; }
 
 Standing InputRounds::standing() const {
   Standing s;

@@ -7,6 +7,7 @@
 
 #include "search/input_rounds.h"
 #include "search/ranks/shared_turn.h"
+#include "search/tensor_rounds.h"
 
 namespace coronet::search {
 
@@ -39,20 +40,9 @@ void prepare(InputTree& tree, const std::vector<ClauseRows>& clauses,
   }
 }
 
-}  // namespace
-
-BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>& clauses,
-                          const std::vector<GraphBox>& boxes, InputTree& tree, Judge& judge,
-                          const Turn& turn) {
-  prepare(tree, clauses, boxes);
-  TurnEnd end;
-  if (several(turn.ranks)) {
-    end = share(context, BoxTurn{clauses, boxes}, tree.open, kWords, turn, judge,
-                [](const Findings&) {});
-  } else {
-    InputRounds rounds(context, clauses, boxes, tree, judge, turn.deadline);
-    end = drive(rounds, kWords, turn, judge, context.tracer);
-  }
+/// What is left in the tree after a turn that ended so.
+BranchOutcome outcome_of(const std::vector<ClauseRows>& clauses, const InputTree& tree,
+                         const TurnEnd& end, const Judge& judge) {
   BranchOutcome outcome;
   outcome.reason = end.reason;
   outcome.domains = end.bounded;
@@ -72,6 +62,34 @@ BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>
   }
   outcome.refuted = tree.open.empty() && !judge.known();
   return outcome;
+}
+
+}  // namespace
+
+BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>& clauses,
+                          const std::vector<GraphBox>& boxes, InputTree& tree, Judge& judge,
+                          const Turn& turn) {
+  prepare(tree, clauses, boxes);
+  TurnEnd end;
+  if (several(turn.ranks)) {
+    end = share(context, BoxTurn{clauses, boxes}, tree.open, kWords, turn, judge,
+                [](const Findings&) {});
+  } else {
+    InputRounds rounds(context, clauses, boxes, tree, judge, turn.deadline);
+    end = drive(rounds, kWords, turn, judge, context.tracer);
+  }
+  return outcome_of(clauses, tree, end, judge);
+}
+
+BranchOutcome input_split(bound::TensorRun& run, bound::Context& context,
+                          const std::vector<ClauseRows>& clauses,
+                          const std::vector<GraphBox>& boxes, InputTree& tree, Judge& judge,
+                          const Turn& turn, std::vector<RankReport>& ranks) {
+  prepare(tree, clauses, boxes);
+  TensorRounds rounds(run, context, clauses, boxes, tree, judge, turn.deadline);
+  const TurnEnd end = drive(rounds, kWords, turn, judge, context.tracer);
+  if (!rounds.ranks().empty()) ranks = rounds.ranks();
+  return outcome_of(clauses, tree, end, judge);
 }
 
 }  // namespace coronet::search

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bound/context.h"
+#include "bound/tensor/run.h"
 #include "search/input_tree.h"
 #include "search/judge.h"
 #include "search/relu_branch.h"
@@ -19,5 +20,13 @@ namespace coronet::search {
 BranchOutcome input_split(bound::Context& context, const std::vector<ClauseRows>& clauses,
                           const std::vector<GraphBox>& boxes, InputTree& tree, Judge& judge,
                           const Turn& turn);
+
+/// The same where ranks share the neurons and bound the boxes together, as rank 0, whose part `run`
+/// is; the others answer. `context`: of the whole network, its weights anywhere, for points only.
+/// ranks: what each has done so far.
+BranchOutcome input_split(bound::TensorRun& run, bound::Context& context,
+                          const std::vector<ClauseRows>& clauses,
+                          const std::vector<GraphBox>& boxes, InputTree& tree, Judge& judge,
+                          const Turn& turn, std::vector<RankReport>& ranks);
 
 }  // namespace coronet::search

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "graph/fingerprint.h"
+#include "search/fits.h"
 #include "search/spec.h"
 
 namespace coronet::search {
@@ -50,19 +51,6 @@ std::uint64_t hash_of(const Property& property) {
   return hash.value();
 }
 
-bool ascending_below(const std::vector<int>& list, int end) {
-  int last = -1;
-  return std::all_of(list.begin(), list.end(), [&](int j) {
-    const bool good = j > last && j < end;
-    last = j;
-    return good;
-  });
-}
-
-bool among(const std::vector<int>& sorted, int x) {
-  return std::binary_search(sorted.begin(), sorted.end(), x);
-}
-
 /// What is known of the box under way.
 class BoxCheck {
  public:
@@ -83,7 +71,15 @@ class BoxCheck {
     clauses();
     kept();
     free();
-    for (const Domain& d : box_.tree.open) domain(d);
+    std::vector<int> constraints;
+    for (const int k : box_.clauses) {
+      constraints.push_back(static_cast<int>(property_.clauses[k].constraints.size()));
+    }
+    const DomainSpace space(std::move(constraints), box_.tree.free);
+    for (const Domain& d : box_.tree.open) {
+      const char* const what = space.misfit(d);
+      require(what == nullptr, what);
+    }
   }
 
  private:
@@ -127,35 +123,13 @@ class BoxCheck {
     }
   }
 
-  void free() {
+  void free() const {
     require(static_cast<int>(box_.tree.free.size()) == nodes_, "unstable neurons of all nodes");
     for (int v = 0; v < nodes_; ++v) {
       const std::vector<int>& free = box_.tree.free[v];
       require(free.empty() || std::holds_alternative<Relu>(graph_.nodes[v].op), "unstable neurons");
       require(ascending_below(free, kept_size(v)), "unstable neurons");
-      slopes_ += free.size();
     }
-  }
-
-  [[nodiscard]] bool is_free(int v, int neuron) const {
-    return v >= 0 && v < nodes_ && among(box_.tree.free[v], neuron);
-  }
-
-  void domain(const Domain& d) const {
-    require(d.objective >= 0 && d.objective < static_cast<int>(box_.clauses.size()),
-            "a domain's clause");
-    require(!std::isnan(d.bound), "a domain's bound");
-    const std::size_t count = property_.clauses[box_.clauses[d.objective]].constraints.size();
-    require(d.lambda.size() == (count > 1 ? count : 0), "a domain's multipliers");
-    for (float l : d.lambda) require(l >= 0 && std::isfinite(l), "a domain's multipliers");
-    for (const Decision& decision : d.decisions) {
-      require(is_free(decision.node, decision.neuron), "a decision");
-      require(decision.sign == 1 || decision.sign == -1, "a decision");
-      require(decision.beta >= 0 && std::isfinite(decision.beta), "a decision");
-    }
-    require(d.alpha.empty() || d.alpha.size() == slopes_, "a domain's slopes");
-    require(d.split_node == -1 ? d.split_neuron == -1 : is_free(d.split_node, d.split_neuron),
-            "a domain's split");
   }
 
   const BoxProgress& box_;
@@ -163,27 +137,16 @@ class BoxCheck {
   const Graph& graph_;
   const Property& property_;
   int nodes_;
-  std::size_t slopes_ = 0;
 };
 
 void check_inputs(const InputTree& tree, const Graph& graph, const Property& property) {
   require(tree.planted || tree.open.empty(), "boxes");
-  std::vector<GraphBox> boxes;
-  for (const Box& b : property.boxes) boxes.push_back(around(make_graph_box(graph, b)));
+  BoxSpace space;
+  for (const Box& b : property.boxes) space.boxes.push_back(around(make_graph_box(graph, b)));
+  for (const Clause& c : property.clauses) space.box.push_back(c.box);
   for (const BoxDomain& d : tree.open) {
-    require(!d.clauses.empty() && !std::isnan(d.bound), "a box");
-    require(ascending_below(d.clauses, static_cast<int>(property.clauses.size())),
-            "a box's clauses");
-    const int box = property.clauses[d.clauses[0]].box;
-    for (int k : d.clauses) require(property.clauses[k].box == box, "a box's clauses");
-    const GraphBox& whole = boxes[box];
-    require(d.lower.size() == whole.lower.size() && d.upper.size() == whole.lower.size(),
-            "a box's inputs");
-    for (std::size_t j = 0; j < d.lower.size(); ++j) {
-      require(
-          d.lower[j] >= whole.lower[j] && d.lower[j] <= d.upper[j] && d.upper[j] <= whole.upper[j],
-          "a box's inputs");
-    }
+    const char* const what = space.misfit(d);
+    require(what == nullptr, what);
   }
 }
 

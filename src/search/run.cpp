@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "search/conclude.h"
 #include "search/input_split.h"
 
 namespace coronet::search {
@@ -21,27 +22,10 @@ void Run::end_phase(const char* name) {
 
 void Run::take(const BranchOutcome& outcome, const std::vector<ClauseRows>& clauses,
                const char* how) {
-  result.domains += outcome.domains;
-  result.open_domains = outcome.open;
-  result.memory["domains"] = std::max<std::uint64_t>(result.memory["domains"], outcome.bytes);
   if (whole.context.ledger != nullptr) {
     whole.context.ledger->saw(MemoryClass::kDomains, outcome.bytes);
   }
-  for (std::size_t k = 0; k < clauses.size(); ++k) {
-    if (!outcome.best_attack.empty()) {
-      double& best = best_attack[clauses[k].clause];
-      best = std::min(best, outcome.best_attack[k]);
-    }
-    ClauseReport& report = result.clauses[clauses[k].clause];
-    if (outcome.clause_refuted[k] != 0) {
-      report.decided_by = how;
-      report.bound = std::max(report.bound, 0.0);
-    } else {
-      report.bound =
-          std::max(report.bound, std::isfinite(outcome.bound[k]) ? outcome.bound[k] : -HUGE_VAL);
-    }
-  }
-  if (!outcome.refuted && result.reason.empty()) result.reason = outcome.reason;
+  note_outcome(outcome, clauses, how, result, best_attack);
 }
 
 BranchOutcome Run::split_inputs(const std::vector<ClauseRows>& clauses, const Deadline& until,

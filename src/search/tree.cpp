@@ -138,6 +138,11 @@ void Tree::keep_clauses(const std::vector<char>& keep) {
   for (Domain& d : open) d.objective = number[d.objective];
 }
 
+std::vector<std::vector<int>> unstable(const bound::Context& context, const bound::Root& root,
+                                       const std::vector<ClauseRows>& clauses) {
+  return free_of(layout_of(context, root, clauses));
+}
+
 Tree plant(const bound::Context& context, const bound::Root& root,
            const std::vector<ClauseRows>& clauses, const std::vector<BranchStart>& start) {
   const Layout layout = layout_of(context, root, clauses);

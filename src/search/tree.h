@@ -50,6 +50,10 @@ using Kept = std::vector<std::vector<int>>;
 /// The tree's neurons under their numbers in the graph that theirs was made of.
 void renumber(Tree& tree, const Kept& kept);
 
+/// [nodes] the unstable neurons that domains for these clauses may split and have slopes of.
+std::vector<std::vector<int>> unstable(const bound::Context& context, const bound::Root& root,
+                                       const std::vector<ClauseRows>& clauses);
+
 /// A tree of roots, clauses[k] at start[k].
 Tree plant(const bound::Context& context, const bound::Root& root,
            const std::vector<ClauseRows>& clauses, const std::vector<BranchStart>& start);

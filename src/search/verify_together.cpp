@@ -9,6 +9,7 @@
 #include "search/attack.h"
 #include "search/clause_list.h"
 #include "search/conclude.h"
+#include "search/input_split.h"
 #include "search/prepared.h"
 #include "search/spec.h"
 
@@ -52,10 +53,12 @@ class Together {
       if (oracle_.found()) return;
     }
     const bound::Method method = bound::method_of(options_.method);
+    const bool halves = by_input();
     for (int b = 0; b < static_cast<int>(boxes_.size()); ++b) {
-      // What plain slopes refute needs no better ones.
+      // What plain slopes refute needs no better ones; where there are few inputs, halves of the
+      // box do more than those.
       bound_box(b, method == bound::Method::kInterval ? method : bound::Method::kCrown);
-      if (method == bound::Method::kAlpha) bound_box(b, method);
+      if (method == bound::Method::kAlpha && !halves) bound_box(b, method);
     }
     if (open().empty() || deadline_.passed()) return;
     if (options_.attack) {
@@ -65,8 +68,37 @@ class Together {
       settings.stream = 2;
       attack_open(settings);
     }
-    result_.reason =
-        "the bounds of the root leave clauses open, and ranks that share the neurons split nothing";
+    if (halves) {
+      split_inputs();
+    } else {
+      result_.reason =
+          "the bounds of the root leave clauses open: ranks that share the neurons split inputs "
+          "only, where there are few or with --branch input";
+    }
+  }
+
+  /// Are boxes halved?
+  [[nodiscard]] bool by_input() const {
+    if (options_.branch != "auto") return options_.branch == "input";
+    return std::all_of(boxes_.begin(), boxes_.end(), [&](const GraphBox& box) {
+      return box.free_dimensions() <= options_.input_split_dims;
+    });
+  }
+
+  void split_inputs() {
+    if (oracle_.found()) return;
+    const std::vector<ClauseRows> list = open();
+    std::vector<GraphBox> boxes;
+    for (const GraphBox& box : boxes_) boxes.push_back(around(box));
+    const std::size_t memory = options_.memory_gib > 0
+                                   ? static_cast<std::size_t>(options_.memory_gib * 0x1p30)
+                                   : machine_memory_bytes() / 5 * 4;
+    InputTree tree;
+    const BranchOutcome outcome =
+        input_split(run_, whole_.context, list, boxes, tree, oracle_,
+                    {deadline_, memory / 2, {}, nullptr, true}, result_.ranks);
+    note_outcome(outcome, list, "input-split", result_, best_attack_);
+    end_phase("input-split");
   }
 
   /// The clauses that are not decided; of one box, or of all.

@@ -1,14 +1,11 @@
 #include "bound/ranks/leader.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <thread>
 #include <utility>
 
-#include "base/error.h"
 #include "base/resources.h"
 #include "bound/ranks/packets.h"
 #include "bound/row_parts.h"
@@ -16,26 +13,6 @@
 #include "graph/products.h"
 
 namespace coronet::bound {
-
-namespace {
-
-/// Rows first .. last - 1 of `total`, as a rank sent them: what it says of them must be what it
-/// sent.
-void copy_rows(const RowBounds& from, int first, int last, int total, RowBounds& to) {
-  const auto copy = [&](const auto& some, auto& all) {
-    const std::size_t each = all.size() / total;
-    if (first < 0 || last > total || some.size() != each * (last - first)) {
-      throw Error(ErrorKind::kInternal,
-                  fmt::format("a rank sent {} numbers for rows {} to {} of {}", some.size(), first,
-                              last, total));
-    }
-    std::copy(some.begin(), some.end(), all.begin() + static_cast<std::ptrdiff_t>(first * each));
-  };
-  copy(from.bound, to.bound);
-  for (std::size_t v = 0; v < to.alpha.size(); ++v) copy(from.alpha.at(v), to.alpha[v]);
-}
-
-}  // namespace
 
 class DealtRows final : public RowBounder {
  public:
@@ -70,7 +47,7 @@ class DealtRows final : public RowBounder {
     const bool on_device = context_.for_device(rows, list.node);
     order.put(on_device);
     order.put(deadline.left());
-    order.put(settings);
+    put_settings(order, settings);
     put_list(order, list);
     put_root(order, root, list.node);
     (void)ranks_.group_.broadcast(order.take(), 0);
@@ -79,18 +56,21 @@ class DealtRows final : public RowBounder {
     const Deadline until = deadline.unless(channel.broken());
     const auto parts = make_parts(context_, root, list, settings, until, on_device);
     parts->meet(ranks_.group_);
-    int others_hands = 0;
+    std::vector<Hands> others(ranks_.work_.size());
+    int hands = parts->hands(context_.workers.size());
     for (std::size_t r = 1; r < ranks_.work_.size(); ++r) {
-      others_hands += parts->hands(ranks_.work_[r].threads);
+      others[r].left = parts->hands(ranks_.work_[r].threads);
+      others[r].given.resize(others[r].left);
+      hands += others[r].left;
     }
     RowBounds result = parts->room(rows);
-    Deal deal(rows, parts->part(parts->hands(context_.workers.size()) + others_hands), until);
-    std::exception_ptr others;
+    Deal deal(rows, parts->part(hands), until);
+    std::exception_ptr of_dealer;
     std::thread dealer([&] {
       try {
-        answer(deal, others_hands, rows, result);
+        answer(deal, others, result);
       } catch (...) {
-        others = std::current_exception();
+        of_dealer = std::current_exception();
       }
     });
     std::exception_ptr own;
@@ -101,7 +81,7 @@ class DealtRows final : public RowBounder {
     }
     dealer.join();
     if (own) std::rethrow_exception(own);
-    if (others) std::rethrow_exception(others);
+    if (of_dealer) std::rethrow_exception(of_dealer);
     result.timed_out = deal.late();
     return result;
   }
@@ -124,26 +104,49 @@ class DealtRows final : public RowBounder {
     for (const double s : seconds) mine.seconds += s;
   }
 
+  /// Of another rank. A worker that is told soon that no rows are left may be one more hand, under
+  /// its number.
+  struct Hands {
+    std::vector<Deal::Part> given;  ///< [hands] and not yet bounded
+    int left = 0;                   ///< that were not told yet that no rows are left
+  };
+
   /// Hears the others until each of their hands has been told that no rows are left.
-  void answer(Deal& deal, int hands, int rows, RowBounds& result) {
-    for (int left = hands; left > 0;) {
+  void answer(Deal& deal, std::vector<Hands>& others, RowBounds& result) {
+    int left = 0;
+    for (const Hands& of_rank : others) left += of_rank.left;
+    while (left > 0) {
       const comm::Letter letter = ranks_.group_.receive(comm::kAny, kAskTag, kAskWords);
-      comm::Reader reader(letter.bytes);
+      comm::Reader reader(letter.bytes, letter.from);
       const auto question = reader.get<RankQuestion>();
+      Hands& hands = others[letter.from];
+      reader.require(question.hand >= 0 && question.hand < static_cast<int>(hands.given.size()) &&
+                         hands.left > 0,
+                     "it is of a hand that was not told to work");
+      Deal::Part& given = hands.given[question.hand];
+      // A row that nobody bounded must never look as if somebody had.
+      reader.require(question.first == given.first && question.last == given.last,
+                     "it is of other rows than the hand was given");
       RankReport& its = ranks_.work_[letter.from];
       its.peak_bytes = std::max(its.peak_bytes, question.peak_bytes);
       its.device_bytes = std::max(its.device_bytes, question.device_bytes);
       its.fetched_bytes = std::max(its.fetched_bytes, question.fetched_bytes);
       its.fetch_seconds = std::max(its.fetch_seconds, question.fetch_seconds);
       if (question.last > question.first) {
-        copy_rows(get_rows(reader), question.first, question.last, rows, result);
+        get_rows(reader, question.first, question.last, result);
         its.rows += question.last - question.first;
         its.seconds += question.seconds;
+      } else {
+        reader.end();
       }
-      const Deal::Part part = deal.next();
-      if (part.last <= part.first) --left;
+      given = deal.next();
+      if (given.last <= given.first) {
+        given = {};
+        --hands.left;
+        --left;
+      }
       comm::Writer answer;
-      answer.put(part);
+      answer.put(given);
       ranks_.group_.send(letter.from, kGiveTag + question.hand, kGiveWords, answer.take());
     }
   }

@@ -6,18 +6,26 @@
 
 namespace coronet::bound {
 
+// What is read fits the graph, or Error(kInternal) is thrown: every index and every size is in its
+// range, a neuron's upper bound is not below its lower one, and lines are of their node's kind. The
+// numbers themselves are the other rank's, which runs the same program.
+
 /// What rows of node `node` and below need of a root.
 void put_root(comm::Writer& writer, const Root& root, int node);
-/// Of a graph with so many nodes.
-Root get_root(comm::Reader& reader, int nodes);
+Root get_root(comm::Reader& reader, const Graph& graph, int node);
 
+/// Of all nodes.
 void put_bounds(comm::Writer& writer, const Bounds& bounds);
 Bounds get_bounds(comm::Reader& reader, const Graph& graph);
 
 void put_list(comm::Writer& writer, const RowList& list);
-RowList get_list(comm::Reader& reader);
+RowList get_list(comm::Reader& reader, const Graph& graph);
+
+void put_settings(comm::Writer& writer, const OptimiseSettings& settings);
+OptimiseSettings get_settings(comm::Reader& reader);
 
 void put_rows(comm::Writer& writer, const RowBounds& rows);
-RowBounds get_rows(comm::Reader& reader);
+/// Rows first .. last - 1 of all that `all` has room for, which they are read into.
+void get_rows(comm::Reader& reader, int first, int last, RowBounds& all);
 
 }  // namespace coronet::bound

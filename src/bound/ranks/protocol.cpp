@@ -4,16 +4,19 @@
 #include <unistd.h>
 
 #include <array>
+#include <cmath>
 #include <span>
 
 #include "base/resources.h"
-#include "comm/packet.h"
 #include "graph/fingerprint.h"
 #include "graph/sharded.h"
 
 namespace coronet::bound {
 
 namespace {
+
+/// More threads than any rank has.
+constexpr int kMostWorkers = 1 << 16;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -22,6 +25,12 @@ std::string host_name() {
 }
 
 }  // namespace
+
+double get_seconds(comm::Reader& reader) {
+  const auto seconds = reader.get<double>();
+  reader.require(!std::isnan(seconds), "a time that is none");
+  return seconds;
+}
 
 std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
                                const std::string& program, int workers) {
@@ -36,7 +45,7 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
   std::string leaders_program;
   std::uint64_t leaders_graph = 0;
   for (const comm::Bytes& bytes : ranks.all_gather(writer.take())) {
-    comm::Reader reader(bytes);
+    comm::Reader reader(bytes, static_cast<int>(all.size()));
     const auto its_program = reader.get<std::string>();
     const auto its_graph = reader.get<std::uint64_t>();
     RankIdentity& who = all.emplace_back();
@@ -44,6 +53,8 @@ std::vector<RankIdentity> meet(comm::Communicator& ranks, const Graph& graph,
     reader.get(who.host);
     reader.get(who.peak_bytes);
     reader.get(who.weight_bytes);
+    reader.end();
+    reader.require(who.workers >= 1 && who.workers <= kMostWorkers, "so many threads");
     if (all.size() == 1) {
       leaders_program = its_program;
       leaders_graph = its_graph;

@@ -7,6 +7,7 @@
 
 #include "base/memory_ledger.h"
 #include "comm/communicator.h"
+#include "comm/packet.h"
 #include "graph/graph.h"
 
 namespace coronet::bound {
@@ -45,6 +46,9 @@ struct RankQuestion {
   std::uint64_t fetched_bytes = 0;
   double fetch_seconds = 0;
 };
+
+/// Seconds that are left, which may be infinitely many.
+double get_seconds(comm::Reader& reader);
 
 /// Who a rank is.
 struct RankIdentity {

@@ -27,9 +27,12 @@ class Server {
   void run() {
     for (;;) {
       const comm::Bytes bytes = group_.broadcast({}, 0);
-      comm::Reader reader(bytes);
+      comm::Reader reader(bytes, 0);
       const auto order = reader.get<RankOrder>();
-      for (const int number : reader.get<std::vector<int>>()) graphs_.erase(number);
+      for (const int number : reader.get<std::vector<int>>()) {
+        reader.require(number != kWholeGraph, "the whole graph is always needed");
+        graphs_.erase(number);
+      }
       switch (order) {
         case RankOrder::kReduce:
           reduce(reader);
@@ -41,8 +44,11 @@ class Server {
           search(reader);
           break;
         case RankOrder::kEnd:
+          reader.end();
           (void)tell_memory(group_, settings_.ledger);
           return;
+        default:
+          reader.refuse("an order that is none");
       }
     }
   }
@@ -58,11 +64,21 @@ class Server {
         : own(std::move(reduced)), graph(own ? own->graph : whole), context(settings.make(graph)) {}
   };
 
+  /// The graph that the order is about.
+  Prepared& known(comm::Reader& reader) {
+    const auto found = graphs_.find(reader.get<int>());
+    reader.require(found != graphs_.end(), "a graph that is not here");
+    return *found->second;
+  }
+
   void reduce(comm::Reader& reader) {
     const auto number = reader.get<int>();
-    const Graph& parent = graphs_.at(reader.get<int>())->graph;
+    reader.require(!graphs_.contains(number), "a graph's number that is taken");
+    const Graph& parent = known(reader).graph;
     const auto elements = reader.get<int>();
-    auto reduced = drop_dead_neurons(parent, get_bounds(reader, parent));
+    const Bounds bounds = get_bounds(reader, parent);
+    reader.end();
+    auto reduced = drop_dead_neurons(parent, bounds);
     int count = 0;
     if (reduced) {
       for (const Node& node : reduced->graph.nodes) count += node.shape.size();
@@ -76,12 +92,14 @@ class Server {
   }
 
   void bound(comm::Reader& reader) {
-    Context& context = *graphs_.at(reader.get<int>())->context;
+    Context& context = *known(reader).context;
     const auto on_device = reader.get<bool>();
-    const Deadline deadline(elapsed_seconds() + reader.get<double>());
-    const auto settings = reader.get<OptimiseSettings>();
-    const RowList list = get_list(reader);
-    const Root root = get_root(reader, context.net32.nodes());
+    const Deadline deadline(elapsed_seconds() + get_seconds(reader));
+    const OptimiseSettings settings = get_settings(reader);
+    const Graph& graph = context.net32.graph();
+    const RowList list = get_list(reader, graph);
+    const Root root = get_root(reader, graph, list.node);
+    reader.end();
     if (settings_.ledger != nullptr) settings_.ledger->saw(MemoryClass::kBounds, root.bytes());
     const Deadline until = deadline.unless(group_.channel().broken());
     if (on_device && context.device == nullptr) {
@@ -96,8 +114,10 @@ class Server {
   }
 
   void search(comm::Reader& reader) {
-    Context& context = *graphs_.at(reader.get<int>())->context;
-    settings_.search(group_, context, reader.get<comm::Bytes>());
+    Context& context = *known(reader).context;
+    const auto order = reader.get<comm::Bytes>();
+    reader.end();
+    settings_.search(group_, context, order);
   }
 
   void work(RowParts& parts, int hand) {
@@ -117,7 +137,10 @@ class Server {
       if (question.last > question.first) put_rows(writer, found);
       group_.send(0, kAskTag, kAskWords, writer.take());
       const comm::Letter letter = group_.receive(0, kGiveTag + hand, kGiveWords);
-      const auto part = comm::Reader(letter.bytes).get<Deal::Part>();
+      comm::Reader reader(letter.bytes, 0);
+      const auto part = reader.get<Deal::Part>();
+      reader.end();
+      reader.require(part.first >= 0 && part.last <= parts.rows(), "rows that are not on the list");
       if (part.last <= part.first) return;
       const double begin = elapsed_seconds();
       found = parts.room(part.last - part.first);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "bound/accelerator.h"
 #include "bound/ranks/packets.h"
 #include "bound/ranks/protocol.h"
+#include "bound/tensor/boxes.h"
 #include "bound/tensor/rows.h"
 #include "bound/tensor/share.h"
 #include "comm/communicator.h"
@@ -39,30 +41,74 @@ Options get_options(comm::Reader& reader) {
   return options;
 }
 
+/// What a query begins with.
+enum class Asked : std::uint8_t { kRoot, kBoxes };
+
 comm::Bytes packed(const TensorQuery& query) {
   comm::Writer writer;
+  writer.put(Asked::kRoot);
   writer.put(query.lower);
   writer.put(query.upper);
   writer.put(query.method);
   writer.put(query.iterations);
   put_list(writer, query.forms);
-  writer.put(query.form_settings);
+  put_settings(writer, query.form_settings);
   writer.put(query.seconds);
   writer.put(query.all_neurons);
   return writer.take();
 }
 
-TensorQuery unpack(const comm::Bytes& bytes) {
-  comm::Reader reader(bytes);
+comm::Bytes packed(const BoxQuery& query) {
+  comm::Writer writer;
+  writer.put(Asked::kBoxes);
+  writer.put(query.boxes);
+  writer.put(query.lower);
+  writer.put(query.upper);
+  put_list(writer, query.forms);
+  writer.put(query.box);
+  writer.put(query.seconds);
+  return writer.take();
+}
+
+TensorQuery root_query(comm::Reader& reader, const Graph& graph) {
   TensorQuery query;
   reader.get(query.lower);
   reader.get(query.upper);
   reader.get(query.method);
   reader.get(query.iterations);
-  query.forms = get_list(reader);
-  reader.get(query.form_settings);
-  reader.get(query.seconds);
+  query.forms = get_list(reader, graph);
+  query.form_settings = get_settings(reader);
+  query.seconds = get_seconds(reader);
   reader.get(query.all_neurons);
+  reader.end();
+  reader.require(query.method >= Method::kInterval && query.method <= Method::kAlpha,
+                 "a method that is none");
+  const auto inputs = static_cast<std::size_t>(graph.inputs());
+  reader.require(query.lower.size() == inputs && query.upper.size() == inputs,
+                 "a box has an interval for each input");
+  return query;
+}
+
+BoxQuery box_query(comm::Reader& reader, const Graph& graph) {
+  BoxQuery query;
+  reader.get(query.boxes);
+  reader.get(query.lower);
+  reader.get(query.upper);
+  query.forms = get_list(reader, graph);
+  reader.get(query.box);
+  query.seconds = get_seconds(reader);
+  reader.end();
+  const auto inputs = static_cast<std::size_t>(graph.inputs());
+  reader.require(query.boxes >= 0 && query.lower.size() == query.boxes * inputs &&
+                     query.upper.size() == query.lower.size(),
+                 "a box has an interval for each input");
+  const Shape& outputs = graph.nodes.at(query.forms.node).shape;
+  reader.require(
+      query.forms.neuron.empty() &&
+          query.box.size() == static_cast<std::size_t>(query.forms.count(outputs.size())) &&
+          std::is_sorted(query.box.begin(), query.box.end()) &&
+          (query.box.empty() || (query.box.front() >= 0 && query.box.back() < query.boxes)),
+      "a row is of one of the boxes");
   return query;
 }
 
@@ -156,6 +202,7 @@ struct TensorRun::State {
     }
     TensorLane& first = lanes.front();
     first.context.ranks = &bounder;
+    boxes.emplace(share, lanes, rows, options, memory_limit(options));
     if (!on_device) return;
     device = accelerator->prepare_share({share, ops64, first.net64, first.group}, workers);
     first.context.device = device.get();
@@ -184,9 +231,11 @@ struct TensorRun::State {
   Deadline deadline{HUGE_VAL};  // of the query
   std::deque<TensorLane> lanes;
   TensorRows bounder;
+  std::optional<TensorBoxes> boxes;   // once there are lanes
   std::unique_ptr<RowDevice> device;  // of the first and only lane
 
   FoundBounds bound(const TensorQuery& asked);
+  BoxBounds bound(const BoxQuery& asked);
   void report(FoundBounds& found);
 };
 
@@ -203,8 +252,42 @@ bool TensorRun::more(bool mine) {
 }
 
 FoundBounds TensorRun::bound(const TensorQuery* query) {
-  return state_->bound(
-      unpack(state_->ranks.broadcast(query == nullptr ? comm::Bytes() : packed(*query), 0)));
+  const comm::Bytes asked =
+      state_->ranks.broadcast(query == nullptr ? comm::Bytes() : packed(*query), 0);
+  comm::Reader reader(asked, 0);
+  reader.require(reader.get<Asked>() == Asked::kRoot, "boxes where a root is expected");
+  return state_->bound(root_query(reader, state_->graph));
+}
+
+BoxBounds TensorRun::bound(const BoxQuery& query) {
+  (void)state_->ranks.broadcast(packed(query), 0);
+  return state_->bound(query);
+}
+
+void TensorRun::answer() {
+  const comm::Bytes asked = state_->ranks.broadcast({}, 0);
+  comm::Reader reader(asked, 0);
+  switch (reader.get<Asked>()) {
+    case Asked::kRoot:
+      (void)state_->bound(root_query(reader, state_->graph));
+      return;
+    case Asked::kBoxes:
+      (void)state_->bound(box_query(reader, state_->graph));
+      return;
+  }
+  reader.refuse("a query of no kind");
+}
+
+int TensorRun::boxes_at_once() const { return state_->boxes->at_once(); }
+
+BoxBounds TensorRun::State::bound(const BoxQuery& asked) {
+  deadline = Deadline(elapsed_seconds() + asked.seconds);
+  BoxBounds found = boxes->bound(asked, deadline);
+  FoundBounds reports;
+  report(reports);
+  found.ranks = std::move(reports.ranks);
+  found.memory = reports.memory;
+  return found;
 }
 
 FoundBounds TensorRun::State::bound(const TensorQuery& asked) {
@@ -245,6 +328,7 @@ FoundBounds TensorRun::State::bound(const TensorQuery& asked) {
 void TensorRun::State::report(FoundBounds& found) {
   struct Reports {
     std::int64_t rows;
+    std::int64_t boxes;
     double seconds;
     std::uint64_t peak_bytes;
     std::uint64_t device_bytes;
@@ -256,7 +340,8 @@ void TensorRun::State::report(FoundBounds& found) {
   ledger.saw(MemoryClass::kCommunication, rooms);
   found.memory = ledger.usage();
   Reports mine{bounder.rows_bounded(),
-               bounder.busy_seconds(),
+               boxes->boxes_bounded(),
+               bounder.busy_seconds() + boxes->busy_seconds(),
                peak_resident_bytes(),
                peak_bytes(accelerator.get()),
                {},
@@ -277,6 +362,7 @@ void TensorRun::State::report(FoundBounds& found) {
     report.host = all[r].host;
     report.threads = all[r].workers;
     report.rows = reports[r].rows;
+    report.domains = reports[r].boxes;
     report.seconds = reports[r].seconds;
     report.peak_bytes = reports[r].peak_bytes;
     report.device_bytes = reports[r].device_bytes;

@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "base/resources.h"
 #include "bound/root.h"
+#include "bound/tensor/boxes.h"
 #include "comm/channel.h"
 #include "graph/graph.h"
 #include "spec/mesh.h"
@@ -49,7 +50,8 @@ struct FoundBounds {
   std::string link;  ///< how the GPUs of those that share them reach each other; empty without GPUs
 };
 
-/// A rank's part in bounding what rank 0 asks for, one query after the other.
+/// A rank's part in bounding what rank 0 asks for, one query after the other: roots of boxes, or
+/// many boxes at once.
 class TensorRun {
  public:
   /// All ranks at the same time: they meet, take rank 0's options (zones among them; each has its
@@ -70,6 +72,12 @@ class TensorRun {
   /// All ranks: bounds what rank 0 asks for; `query` is null on the others. The result is whole on
   /// every rank.
   FoundBounds bound(const TensorQuery* query);
+  /// Rank 0, where the others call answer().
+  BoxBounds bound(const BoxQuery& query);
+  /// As another rank: its part in whatever rank 0 asks for.
+  void answer();
+  /// So many boxes keep all ranks busy.
+  [[nodiscard]] int boxes_at_once() const;
 
  private:
   struct State;

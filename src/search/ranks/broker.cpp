@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
@@ -22,11 +24,11 @@ constexpr double kGathered = 3e8;
 }  // namespace
 
 template <class Item>
-Broker<Item>::Broker(bound::Ranks& ranks, int inputs, std::vector<Item>& open,
+Broker<Item>::Broker(bound::Ranks& ranks, const TurnSpace<Item>& what, std::vector<Item>& open,
                      const TurnWords& words, const Turn& turn, Judge& judge, std::int64_t before,
                      Teller& teller, Tracer& tracer)
     : ranks_(ranks),
-      inputs_(inputs),
+      what_(what),
       open_(open),
       words_(words),
       turn_(turn),
@@ -50,7 +52,7 @@ void Broker<Item>::run() {
     }
     const auto letter = ranks_.group().receive(comm::kAny, kNewsTag, kNewsWords, kTick);
     if (letter) {
-      comm::Reader news(letter->bytes);
+      comm::Reader news(letter->bytes, letter->from);
       hear(letter->from, news);
     }
     tell();
@@ -60,12 +62,17 @@ void Broker<Item>::run() {
 template <class Item>
 void Broker<Item>::hear(int from, comm::Reader& news) {
   Seen& member = members_[from];
+  news.require(!member.done, "it comes after the last one of the turn");
   switch (news.get<News>()) {
     case News::kStanding:
-      news.get(member.standing);
-      news.get(member.stuck);
+      note_standing(member, news);
       return;
     case News::kDry: {
+      const auto received = news.get<std::int64_t>();
+      news.end();
+      news.require(received >= 0 && received <= member.given, "a count of domains");
+      // It was faster than what is still on its way to it.
+      if (received < member.given) return;
       member.dry = true;
       const std::int64_t bounded = member.standing.bounded;
       member.standing = {};
@@ -73,6 +80,7 @@ void Broker<Item>::hear(int from, comm::Reader& news) {
       return;
     }
     case News::kShare:
+      news.require(member.asked, "a share that was not asked for");
       member.asked = false;
       take(member, news);
       return;
@@ -80,17 +88,32 @@ void Broker<Item>::hear(int from, comm::Reader& news) {
       judge(from, news);
       return;
     case News::kRest:
+      news.require(stopped_, "what is left, before the end");
       take(member, news);
       return;
     case News::kDone:
+      news.require(stopped_, "an end before the end");
       end_of(from, news);
       return;
   }
+  news.refuse("news of no kind");
+}
+
+template <class Item>
+void Broker<Item>::note_standing(Seen& member, comm::Reader& news) const {
+  const auto standing = news.get<MemberStanding>();
+  const auto stuck = news.get<std::string>();
+  news.end();
+  news.require(standing.bounded >= member.standing.bounded, "fewer domains than before");
+  const int row = standing.standing.worst_row;
+  news.require(row >= -1 && row < static_cast<int>(what_.is_clause.size()), "a clause");
+  member.standing = standing;
+  member.stuck = stuck;
 }
 
 template <class Item>
 void Broker<Item>::take(Seen& from, comm::Reader& news) {
-  std::vector<Item> items = get_items<Item>(news);
+  std::vector<Item> items = get_items<Item>(news, what_.items);
   from.taken += static_cast<std::int64_t>(items.size());
   std::move(items.begin(), items.end(), std::back_inserter(open_));
 }
@@ -99,16 +122,17 @@ template <class Item>
 void Broker<Item>::judge(int from, comm::Reader& news) {
   const auto clause = news.get<int>();
   const auto x = news.get<std::vector<float>>();
-  if (x.size() != inputs_) {
-    throw Error(ErrorKind::kInternal,
-                fmt::format("rank {} sent a point of {} inputs, the network has {}", from, x.size(),
-                            inputs_));
-  }
-  PointVerdict verdict;
-  verdict.found = judge_.offer(clause, x.data());
-  verdict.known = judge_.known();
+  news.end();
+  news.require(clause >= 0 && clause < static_cast<int>(what_.is_clause.size()) &&
+                   what_.is_clause[clause] != 0,
+               "a point for a clause that is not asked for");
+  news.require(x.size() == static_cast<std::size_t>(what_.inputs),
+               "a point of another number of inputs");
+  // The oracle moves each coordinate into the clause's box and evaluates the point anew.
+  const bool found = judge_.offer(clause, x.data());
   comm::Writer answer;
-  answer.put(verdict);
+  answer.put(found);
+  answer.put(judge_.known());
   ranks_.group().send(from, kVerdictTag, kVerdictWords, answer.take());
 }
 
@@ -116,6 +140,22 @@ template <class Item>
 void Broker<Item>::end_of(int from, comm::Reader& news) {
   Seen& member = members_[from];
   const auto done = news.get<MemberDone>();
+  Findings findings;
+  news.get(findings.undecided);
+  news.get(findings.best_attack);
+  news.get(findings.attacks);
+  news.end();
+  news.require(done.bounded >= member.standing.bounded && done.shared >= 0 &&
+                   done.sent >= done.shared && done.left_behind >= 0,
+               "a count of domains");
+  // A clause whose undecided domains were not told of would count as refuted.
+  const auto clauses = static_cast<std::size_t>(std::is_same_v<Item, Domain> ? what_.clauses : 0);
+  news.require(findings.undecided.size() == clauses && findings.best_attack.size() == clauses &&
+                   std::all_of(findings.undecided.begin(), findings.undecided.end(),
+                               [](char c) { return c == 0 || c == 1; }) &&
+                   std::none_of(findings.best_attack.begin(), findings.best_attack.end(),
+                                [](double v) { return std::isnan(v); }),
+               "other clauses than it was given");
   if (done.received != member.given || done.sent != member.taken) {
     throw Error(ErrorKind::kInternal,
                 fmt::format("domains were lost: {} went to rank {} and {} arrived, it sent {} and "
@@ -129,10 +169,7 @@ void Broker<Item>::end_of(int from, comm::Reader& news) {
                             done.left_behind));
   }
   left_behind_ += done.left_behind;
-  Findings& findings = findings_[from];
-  news.get(findings.undecided);
-  news.get(findings.best_attack);
-  news.get(findings.attacks);
+  findings_[from] = std::move(findings);
   member.done = true;
   member.standing = {};
   member.standing.bounded = done.bounded;

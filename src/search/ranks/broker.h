@@ -17,19 +17,29 @@
 
 namespace coronet::search {
 
+/// What the letters of a turn may speak of.
+template <class Item>
+struct TurnSpace {
+  SpaceOf<Item> items;
+  int clauses = 0;              ///< of the turn
+  std::vector<char> is_clause;  ///< [clauses of the property] is it one of the turn's?
+  int inputs = 0;               ///< of the network
+};
+
 /// Item: Domain or BoxDomain.
 template <class Item>
 class Broker {
  public:
-  /// `open`: what the turn begins with. `before`: domains bounded earlier in it, for `teller`. The
-  /// judge is the oracle, of points of so many inputs. Refers to all.
-  Broker(bound::Ranks& ranks, int inputs, std::vector<Item>& open, const TurnWords& words,
-         const Turn& turn, Judge& judge, std::int64_t before, Teller& teller, Tracer& tracer);
+  /// `what`: that the turn is about. `open`: what it begins with. `before`: domains bounded earlier
+  /// in it, for `teller`. The judge is the oracle. Refers to all.
+  Broker(bound::Ranks& ranks, const TurnSpace<Item>& what, std::vector<Item>& open,
+         const TurnWords& words, const Turn& turn, Judge& judge, std::int64_t before,
+         Teller& teller, Tracer& tracer);
 
   /// Hands domains on until nothing is open anywhere, or until the turn must end or its state is to
   /// be saved; then gathers what is left in `open`, or witnesses of it (Turn::last). Ends when
   /// every member has ended; throws as comm::Channel::receive, and Error(kInternal) where a domain
-  /// was lost on its way.
+  /// was lost on its way, or a letter cannot be what a member says at that point.
   void run();
 
   /// True once the turn ends: a round that is under way is of no more use.
@@ -60,6 +70,7 @@ class Broker {
   };
 
   void hear(int from, comm::Reader& news);
+  void note_standing(Seen& member, comm::Reader& news) const;
   void judge(int from, comm::Reader& news);
   void end_of(int from, comm::Reader& news);
   void take(Seen& from, comm::Reader& news);
@@ -74,7 +85,7 @@ class Broker {
   void tell();
 
   bound::Ranks& ranks_;
-  const std::size_t inputs_;
+  const TurnSpace<Item>& what_;
   std::vector<Item>& open_;
   const TurnWords& words_;
   const Turn& turn_;

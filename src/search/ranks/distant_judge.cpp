@@ -17,10 +17,12 @@ bool DistantJudge::offer(int clause, const float* x) {
   point.put(std::vector<float>(x, x + inputs_));
   group_.send(0, kNewsTag, kNewsWords, point.take());
   const comm::Letter letter = group_.receive(0, kVerdictTag, kVerdictWords);
-  const auto verdict = comm::Reader(letter.bytes).get<PointVerdict>();
-  if (verdict.known) known_ = true;
-  if (verdict.found) found_ = true;
-  return verdict.found;
+  comm::Reader reader(letter.bytes, 0);
+  const bool found = reader.get<bool>();
+  if (reader.get<bool>()) known_ = true;
+  reader.end();
+  if (found) found_ = true;
+  return found;
 }
 
 /// Asked for between the steps of every batch: the letters are looked at now and then only.

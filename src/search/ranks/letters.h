@@ -16,10 +16,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "bound/ranks/protocol.h"
 #include "comm/packet.h"
 #include "io/bytes.h"
 #include "search/domain_bytes.h"
+#include "search/fits.h"
 #include "search/rounds.h"
 
 namespace coronet::search {
@@ -37,7 +39,7 @@ inline constexpr int kNewsTag = bound::kFirstSearchTag;
 inline constexpr const char* kNewsWords = "news of domains";
 enum class News : std::uint8_t {
   kStanding,  ///< MemberStanding, why it is stuck: after each round
-  kDry,       ///< nothing: it waits for domains
+  kDry,       ///< how many domains it has received in the turn: it waits for more
   kShare,     ///< domains, as asked for; none where it has too few
   kPoint,     ///< clause, x: a candidate, which kVerdictTag answers
   kRest,      ///< some of the domains that a stopped member has left, or its witnesses
@@ -53,13 +55,9 @@ enum class Call : std::uint8_t {
   kStop,   ///< the turn is over; bool: is all that is open wanted, or but witnesses of it?
 };
 
-/// The broker to the other ranks' members: PointVerdict.
+/// The broker to the other ranks' members: two bools, what Judge::offer said and Judge::known says.
 inline constexpr int kVerdictTag = bound::kFirstSearchTag + 2;
 inline constexpr const char* kVerdictWords = "the verdict on a point";
-struct PointVerdict {
-  bool found = false;  ///< as Judge::offer
-  bool known = false;  ///< as Judge::known
-};
 
 /// The broker to the other ranks' members, just before kStop, so that it is heard in the middle of
 /// a round.
@@ -108,12 +106,22 @@ void put_items(const std::vector<Item>& items, comm::Writer& letter) {
   out.finish();
 }
 
+/// Throws Error(kInternal) where they were damaged on their way, or are not of that search.
 template <class Item>
-std::vector<Item> get_items(comm::Reader& letter) {
+std::vector<Item> get_items(comm::Reader& letter, const SpaceOf<Item>& space) {
   const std::span<const std::byte> rest = letter.rest();
-  ByteReader in("a rank's letter", {reinterpret_cast<const char*>(rest.data()), rest.size()});
-  std::vector<Item> items = get_items<Item>(in);
-  in.finish();
+  ByteReader in("it", {reinterpret_cast<const char*>(rest.data()), rest.size()});
+  std::vector<Item> items;
+  try {
+    items = get_items<Item>(in);
+    in.finish();
+  } catch (const Error& error) {
+    letter.refuse(error.what());
+  }
+  for (const Item& item : items) {
+    const char* const what = space.misfit(item);
+    letter.require(what == nullptr, what);
+  }
   return items;
 }
 

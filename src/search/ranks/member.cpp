@@ -26,6 +26,7 @@ void Member<Item>::run(Rounds<Item>& rounds) {
     const bool empty = rounds.count() == 0;
     if (empty && !std::exchange(dry, true)) {
       comm::Writer news = begin(News::kDry);
+      news.put(done_.received);
       send(news);
     }
     const bool rests = empty || judge_.found() || deadline_.passed() || !rounds.stuck().empty();
@@ -38,7 +39,7 @@ void Member<Item>::run(Rounds<Item>& rounds) {
       letter = group_.receive(0, kCallTag, kCallWords, 0);
     }
     if (letter) {
-      comm::Reader call(letter->bytes);
+      comm::Reader call(letter->bytes, 0);
       if (!hear(call, rounds)) return;
       dry = dry && rounds.count() == 0;
       continue;
@@ -54,13 +55,16 @@ template <class Item>
 bool Member<Item>::hear(comm::Reader& call, Rounds<Item>& rounds) {
   switch (call.get<Call>()) {
     case Call::kTake: {
-      std::vector<Item> items = get_items<Item>(call);
+      std::vector<Item> items = get_items<Item>(call, space_);
       done_.received += static_cast<std::int64_t>(items.size());
       rounds.add(std::move(items));
       return true;
     }
     case Call::kShare: {
-      const std::vector<Item> items = rounds.give(call.get<int>(), kShareBytes);
+      const auto parts = call.get<int>();
+      call.end();
+      call.require(parts >= 2, "a share for nobody");
+      const std::vector<Item> items = rounds.give(parts, kShareBytes);
       done_.sent += static_cast<std::int64_t>(items.size());
       done_.shared += static_cast<std::int64_t>(items.size());
       comm::Writer news = begin(News::kShare);
@@ -69,11 +73,14 @@ bool Member<Item>::hear(comm::Reader& call, Rounds<Item>& rounds) {
       tell_standing(rounds);
       return true;
     }
-    case Call::kStop:
-      end(rounds, call.get<bool>());
-      break;
+    case Call::kStop: {
+      const bool all = call.get<bool>();
+      call.end();
+      end(rounds, all);
+      return false;
+    }
   }
-  return false;
+  call.refuse("a call of no kind");
 }
 
 template <class Item>

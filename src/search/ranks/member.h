@@ -17,12 +17,13 @@ namespace coronet::search {
 template <class Item>
 class Member {
  public:
-  /// No round begins after the deadline. More than `memory_bytes` in the process's memory fail all
-  /// ranks with kOutOfMemory. `ledger` counts the domains that it has; null: nobody does. Refers to
-  /// all.
-  Member(comm::Communicator& group, const Judge& judge, const Deadline& deadline,
-         std::uint64_t memory_bytes, MemoryLedger* ledger)
+  /// `space`: what the turn's domains may speak of. No round begins after the deadline. More than
+  /// `memory_bytes` in the process's memory fail all ranks with kOutOfMemory. `ledger` counts the
+  /// domains that it has; null: nobody does. Refers to all.
+  Member(comm::Communicator& group, const SpaceOf<Item>& space, const Judge& judge,
+         const Deadline& deadline, std::uint64_t memory_bytes, MemoryLedger* ledger)
       : group_(group),
+        space_(space),
         judge_(judge),
         deadline_(deadline),
         memory_bytes_(memory_bytes),
@@ -41,6 +42,7 @@ class Member {
   void end(Rounds<Item>& rounds, bool all);
 
   comm::Communicator& group_;
+  const SpaceOf<Item>& space_;
   const Judge& judge_;
   const Deadline& deadline_;
   const std::uint64_t memory_bytes_;

@@ -1,13 +1,13 @@
 #include "search/ranks/shared_refinement.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 
-#include "base/error.h"
 #include "bound/ranks/leader.h"
 #include "bound/ranks/packets.h"
 #include "comm/run_as.h"
+#include "search/fits.h"
 #include "search/ranks/letters.h"
 
 namespace coronet::search {
@@ -47,11 +47,6 @@ Refined share_refinement(bound::Context& context, const bound::Root& root, int v
   Refined all;
   all.bound.assign(2 * neurons.size(), -HUGE_VAL);
   const auto place = [&](int rank, const std::vector<double>& bound) {
-    const std::size_t expected = 2 * part_of(neurons, rank, group.size()).size();
-    if (bound.size() != expected) {
-      throw Error(ErrorKind::kInternal, fmt::format("rank {} sent {} bounds where {} are expected",
-                                                    rank, bound.size(), expected));
-    }
     for (std::size_t i = 0; i < bound.size(); ++i) {
       all.bound[2 * (rank + i / 2 * group.size()) + i % 2] = bound[i];
     }
@@ -66,11 +61,19 @@ Refined share_refinement(bound::Context& context, const bound::Root& root, int v
     place(0, own.bound);
     for (int r = 1; r < group.size(); ++r) {
       const comm::Letter letter = group.receive(r, kRefinedTag, kRefinedWords);
-      comm::Reader reader(letter.bytes);
+      comm::Reader reader(letter.bytes, r);
       const auto part = reader.get<RefinedPart>();
+      const auto bound = reader.get<std::vector<double>>();
+      reader.end();
+      reader.require(part.domains >= 0, "a count of domains");
+      reader.require(bound.size() == 2 * part_of(neurons, r, group.size()).size(),
+                     "a bound for each side of each neuron");
+      // Nothing is known (-infinity), or a number.
+      reader.require(std::all_of(bound.begin(), bound.end(), [](double b) { return b < HUGE_VAL; }),
+                     "a neuron's bound is no number");
       note(ranks.report(r), part);
       all.domains += part.domains;
-      place(r, reader.get<std::vector<double>>());
+      place(r, bound);
     }
   });
   return all;
@@ -79,14 +82,20 @@ Refined share_refinement(bound::Context& context, const bound::Root& root, int v
 void take_part_in_refinement(comm::Communicator& group, bound::Context& context,
                              comm::Reader& order) {
   const double begin = elapsed_seconds();
-  const Deadline until = Deadline(begin + order.get<double>()).unless(group.channel().broken());
+  const Deadline until =
+      Deadline(begin + bound::get_seconds(order)).unless(group.channel().broken());
+  const Graph& graph = context.net32.graph();
   const auto v = order.get<int>();
+  order.require(v >= 0 && v < static_cast<int>(graph.nodes.size()), "a node that is none");
   const auto neurons = order.get<std::vector<int>>();
+  order.require(ascending_below(neurons, graph.nodes[v].shape.size()), "neurons that are none");
   RefineSettings settings;
   settings.iterations = order.get<int>();
+  order.require(settings.iterations >= 1, "iterations");
   settings.memory_bytes = static_cast<std::size_t>(order.get<std::uint64_t>());
   settings.stop = [&] { return until.passed(); };
-  const bound::Root root = bound::get_root(order, context.net32.nodes());
+  const bound::Root root = bound::get_root(order, graph, v);
+  order.end();
   const Refined refined =
       refine_neurons(context, root, v, part_of(neurons, group.rank(), group.size()), settings);
   comm::Writer answer;

@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <limits>
 #include <thread>
+#include <utility>
 
 #include "bound/ranks/packets.h"
 #include "comm/run_as.h"
+#include "search/fits.h"
 #include "search/input_rounds.h"
 #include "search/neuron_rounds.h"
 #include "search/ranks/broker.h"
 #include "search/ranks/distant_judge.h"
 #include "search/ranks/member.h"
+#include "search/ranks/orders.h"
 #include "search/ranks/shared_refinement.h"
 
 namespace coronet::search {
@@ -33,30 +37,28 @@ class NearJudge final : public Judge {
   const std::atomic<bool>& over_;
 };
 
-/// fn(fields...) of what an order holds: to write them, and to read them.
-void with_fields(auto& c, const auto& fn) requires requires { c.strict; }
-{ fn(c.clause, c.box, c.count, c.output, c.input, c.constant, c.strict); }
-void with_fields(auto& box, const auto& fn) requires requires { box.upper; }
-{ fn(box.lower, box.upper); }
-
-template <class T>
-void put_list(const std::vector<T>& list, comm::Writer& order) {
-  order.put(static_cast<int>(list.size()));
-  for (const T& item : list) {
-    with_fields(item, [&](const auto&... field) { (order.put(field), ...); });
+/// By number.
+std::vector<int> boxes_of_clauses(const std::vector<ClauseRows>& clauses) {
+  std::vector<int> box;
+  for (const ClauseRows& c : clauses) {
+    box.resize(std::max<std::size_t>(box.size(), c.clause + 1), -1);
+    box[c.clause] = c.box;
   }
+  return box;
 }
 
-template <class T>
-std::vector<T> get_list(comm::Reader& order) {
-  std::vector<T> list;
-  for (int left = order.get<int>(); left > 0; --left) {
-    with_fields(list.emplace_back(), [&](auto&... field) { (order.get(field), ...); });
-  }
-  return list;
+/// What the domains of a turn may speak of.
+DomainSpace space_of(const bound::Context& context, const NeuronTurn& what) {
+  std::vector<int> constraints;
+  for (const ClauseRows& c : what.clauses) constraints.push_back(c.count);
+  return {std::move(constraints), unstable(context, what.root, what.clauses)};
 }
 
-/// An order: kind, seconds left of the run and of the turn, clauses, boxes, and of neurons the
+BoxSpace space_of(const bound::Context& /*context*/, const BoxTurn& what) {
+  return {boxes_of_clauses(what.clauses), what.boxes};
+}
+
+/// An order: kind, seconds left of the run and of the turn, boxes, clauses, and of neurons the
 /// attacks made and the root.
 comm::Writer begin(SearchOrder kind, const bound::Context& context, const Turn& turn,
                    const std::vector<ClauseRows>& clauses, const std::vector<GraphBox>& boxes) {
@@ -64,8 +66,8 @@ comm::Writer begin(SearchOrder kind, const bound::Context& context, const Turn& 
   order.put(kind);
   order.put(context.deadline.left());
   order.put(turn.deadline.left());
-  put_list(clauses, order);
-  put_list(boxes, order);
+  put_boxes(boxes, order);
+  put_clauses(clauses, order);
   return order;
 }
 
@@ -89,7 +91,8 @@ void work(comm::Communicator& group, bound::Context& context, const NeuronTurn& 
   tree.attacks = what.attacks + group.rank();
   NeuronRounds rounds(context, what.root, what.clauses, what.boxes, tree, judge, deadline,
                       group.size());
-  Member<Domain>(group, judge, deadline, memory_bytes, context.ledger).run(rounds);
+  const DomainSpace space = space_of(context, what);
+  Member<Domain>(group, space, judge, deadline, memory_bytes, context.ledger).run(rounds);
   tree.clear(context.workers);
 }
 
@@ -97,7 +100,8 @@ void work(comm::Communicator& group, bound::Context& context, const BoxTurn& wha
           const Deadline& deadline, std::uint64_t memory_bytes) {
   InputTree tree;
   InputRounds rounds(context, what.clauses, what.boxes, tree, judge, deadline);
-  Member<BoxDomain>(group, judge, deadline, memory_bytes, context.ledger).run(rounds);
+  const BoxSpace space = space_of(context, what);
+  Member<BoxDomain>(group, space, judge, deadline, memory_bytes, context.ledger).run(rounds);
 }
 
 /// A turn that ended in time for its domains to come back may do so too soon; whoever follows reads
@@ -114,13 +118,18 @@ TurnEnd share_turn(bound::Context& context, const What& what, std::vector<Item>&
                    const std::function<void(const Findings&)>& absorb) {
   comm::Communicator& group = turn.ranks->group();
   const Deadline until = turn.deadline.unless(group.channel().broken());
+  TurnSpace<Item> space;
+  space.items = space_of(context, what);
+  space.clauses = static_cast<int>(what.clauses.size());
+  for (const int box : boxes_of_clauses(what.clauses)) space.is_clause.push_back(box >= 0 ? 1 : 0);
+  space.inputs = context.net32.size(0);
   TurnEnd end;
   Teller teller;
   if (turn.saving.due && turn.saving.due()) turn.saving.save(0);
   while (!open.empty() && !judge.found()) {
     turn.ranks->search(*context.ranks, order_of(what, context, turn));
-    Broker<Item> broker(*turn.ranks, context.net32.size(0), open, words, turn, judge, end.bounded,
-                        teller, context.tracer);
+    Broker<Item> broker(*turn.ranks, space, open, words, turn, judge, end.bounded, teller,
+                        context.tracer);
     // It mostly waits, beside the thread that works.
     std::exception_ptr of_broker;
     std::thread thread([&] {
@@ -176,11 +185,11 @@ TurnEnd share(bound::Context& context, const BoxTurn& what, std::vector<BoxDomai
 
 void take_part(comm::Communicator& group, bound::Context& context, const comm::Bytes& order,
                std::uint64_t memory_bytes) {
-  comm::Reader reader(order);
+  comm::Reader reader(order, 0);
   const auto kind = reader.get<SearchOrder>();
   const double now = elapsed_seconds();
   const std::atomic<bool>& broken = group.channel().broken();
-  const Deadline run = Deadline(now + reader.get<double>()).unless(broken);
+  const Deadline run = Deadline(now + bound::get_seconds(reader)).unless(broken);
   bound::Context mine(context.net32, context.net64, context.options, context.workers, run,
                       context.tracer);
   mine.device = context.device;
@@ -189,15 +198,22 @@ void take_part(comm::Communicator& group, bound::Context& context, const comm::B
     take_part_in_refinement(group, mine, reader);
     return;
   }
-  const Deadline turn = Deadline(now + reader.get<double>()).unless(broken);
-  const std::vector<ClauseRows> clauses = get_list<ClauseRows>(reader);
-  const std::vector<GraphBox> boxes = get_list<GraphBox>(reader);
+  reader.require(kind == SearchOrder::kNeurons || kind == SearchOrder::kBoxes,
+                 "an order that is none");
+  const Deadline turn = Deadline(now + bound::get_seconds(reader)).unless(broken);
+  const int last = mine.net32.nodes() - 1;
+  const auto inputs = static_cast<std::size_t>(mine.net32.size(0));
+  const std::vector<GraphBox> boxes = get_boxes(reader, inputs);
+  const std::vector<ClauseRows> clauses =
+      get_clauses(reader, boxes.size(), inputs, static_cast<std::size_t>(mine.net32.size(last)));
   DistantJudge judge(group, mine.net32.size(0));
   if (kind == SearchOrder::kNeurons) {
     const auto attacks = reader.get<std::uint64_t>();
-    const bound::Root root = bound::get_root(reader, mine.net32.nodes());
+    const bound::Root root = bound::get_root(reader, mine.net32.graph(), last);
+    reader.end();
     work(group, mine, NeuronTurn{root, clauses, boxes, attacks}, judge, turn, memory_bytes);
   } else {
+    reader.end();
     work(group, mine, BoxTurn{clauses, boxes}, judge, turn, memory_bytes);
   }
   judge.settle();
