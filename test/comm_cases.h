@@ -84,6 +84,32 @@ void reduce_and_scatter(comm::Communicator& group) {
   }
 }
 
+/// Several on their way, and other collectives between their halves.
+inline void exchanges(comm::Communicator& group) {
+  constexpr int kRounds = 3;
+  const auto said = [](int round, int from, int to) {
+    return comm::Bytes(static_cast<std::size_t>(7 * round),
+                       static_cast<std::byte>(16 * round + 4 * from + to));
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    comm::Bytes one;
+    group.begin_exchange([&](int to) {
+      one = said(round, group.rank(), to);
+      return std::span<const std::byte>(one);
+    });
+    double sum = 1;
+    group.all_reduce(std::span<double>(&sum, 1), comm::Reduction::kSum);
+    ASSERT_EQ(sum, group.size());
+  }
+  for (int round = 0; round < kRounds; ++round) {
+    const std::vector<comm::Bytes> parts = group.end_exchange(said(round, 0, 0).size());
+    for (int from = 0; from < group.size(); ++from) {
+      ASSERT_EQ(parts[from],
+                from == group.rank() ? comm::Bytes() : said(round, from, group.rank()));
+    }
+  }
+}
+
 inline void gathers(comm::Communicator& group) {
   const std::vector<std::int64_t> one{group.rank() * 10, group.rank()};
   std::vector<std::int64_t> pairs(2 * group.size());
@@ -308,6 +334,7 @@ inline void whereabouts(comm::Communicator& group) {
 inline const std::vector<CommCase>& comm_cases() {
   static const std::vector<CommCase> all{
       {"all_gather", gathers},
+      {"exchanges in two halves", exchanges},
       {"broadcast", broadcasts},
       {"reductions of float", reduce_and_scatter<float>},
       {"reductions of double", reduce_and_scatter<double>},

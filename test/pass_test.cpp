@@ -11,6 +11,7 @@
 #include "bound/rows.h"
 #include "bound/workspace.h"
 #include "graphs.h"
+#include "kernels/noting.h"
 
 namespace coronet::bound {
 namespace {
@@ -660,6 +661,35 @@ TEST(Pass, SeveralDomainsAreEachItsOwn) {
       }
     }
   }
+}
+
+/// A bound that stands still but for its rounding decides nothing: the rate of its row is nearly the
+/// same on both sides of no gain.
+TEST(Descent, RatesDoNotJumpWhereABoundStandsStill) {
+  kernels::Noting<float> how;
+  how.settled = true;
+  how.shorter = 0.9F;
+  how.slight = 3e-3F;
+  const auto rate_after = [&](float gain) {
+    int place = 0;
+    float rate = 1;
+    float first = -3;
+    float best = -2;
+    float mark = -2;
+    float saved = -2;
+    char save = 0;
+    char out = 0;
+    const float bound = best + gain;
+    kernels::note_row(how, {&place, &rate, &first, &best, &mark, &saved, &save, &out}, &bound, 0,
+                      1);
+    return rate;
+  };
+  EXPECT_EQ(rate_after(-1), 0.9F);
+  EXPECT_EQ(rate_after(0), 0.9F);
+  EXPECT_NEAR(rate_after(1e-6F), rate_after(-1e-6F), 1e-4);
+  EXPECT_NEAR(rate_after(1.5e-3F), 0.95F, 1e-4);
+  EXPECT_EQ(rate_after(3.1e-3F), 1);
+  EXPECT_EQ(rate_after(1), 1);
 }
 
 }  // namespace

@@ -308,6 +308,19 @@ TEST_F(RankProcesses, MeshesThatAreRefused) {
   }
 }
 
+/// What does not fit is refused with what helps where neurons are shared, and where they are not.
+TEST_F(RankProcesses, TooLittleMemoryIsToldWhatHelps) {
+  for (const auto& [more, advice] :
+       {std::pair{Words{"--mesh", "tensor=2"}, "more than 21 ranks with --mesh tensor=N"},
+        std::pair{Words{"--weights", "replicated"}, "more than 21 ranks with --weights fsdp"}}) {
+    Words words{"bounds", example("shapes.onnx"), example("holds.vnnlib"), "--memory-gib", "1e-6"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.code, 4) << outcome.err;
+    EXPECT_NE(outcome.err.find(advice), std::string::npos) << outcome.err;
+  }
+}
+
 /// Weights shared, or read from the file: verdicts, violated and not, and the bits of bounds.
 TEST_F(RankProcesses, WeightsAreHeldInAnyWay) {
   for (const char* name : {"holds", "branching", "violated"}) {

@@ -52,7 +52,7 @@ TEST(Tensor, BoundsAreThoseOfOneRank) {
                    std::to_string(ranks) + " ranks");
       const TensorQuery query = test::tensor_query(n.graph, method, 0.3);
       test::expect_close(bound_on_threads(tensor(ranks), n.graph, query),
-                         test::bound_by_one(n.graph, query), method == Method::kAlpha);
+                         test::bound_by_one(n.graph, query));
     }
     ranks = ranks == 4 ? 2 : ranks + 1;
   }
@@ -63,7 +63,7 @@ TEST(Tensor, EveryOperator) {
     SCOPED_TRACE(n.name);
     const TensorQuery query = test::tensor_query(n.graph, Method::kCrown, 0.3);
     test::expect_close(bound_on_threads(tensor(3), n.graph, query),
-                       test::bound_by_one(n.graph, query), false);
+                       test::bound_by_one(n.graph, query));
   }
 }
 

@@ -52,22 +52,29 @@ void keep_no_buffers_from(int bytes) {
 }
 
 /// Refused before they are read: the error says what helps, which running out of memory cannot.
-void check_room(std::size_t all, int ranks, Place place, const Options& options) {
-  if (place == Place::kStreamed) return;
+/// `parts`: of how many a rank has one.
+void check_room(std::size_t all, int parts, const Options& options, const char* help) {
   const auto limit = options.memory_gib > 0
                          ? static_cast<std::uint64_t>(options.memory_gib * 0x1p30)
                          : machine_memory_bytes() / 5 * 4;
-  const std::size_t mine = place == Place::kSharded ? all / static_cast<std::size_t>(ranks) : all;
+  const std::size_t mine = all / static_cast<std::size_t>(parts);
   if (mine <= limit) return;
   const auto gib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 0x1p30; };
   throw Error(
       ErrorKind::kOutOfMemory,
-      fmt::format("the network's weights take {:.3f} GiB{}, and this rank may use {:.3f} "
-                  "GiB: share them over more than {} ranks with --weights fsdp, or read "
-                  "them from the file on each use with --weights stream",
-                  gib(all), mine == all ? "" : fmt::format(", {:.3f} GiB on each rank", gib(mine)),
-                  gib(limit), all / limit));
+      fmt::format("the network's weights take {:.3f} GiB{}, and this rank may use {:.3f} GiB: {}",
+                  gib(all), parts == 1 ? "" : fmt::format(", {:.3f} GiB on each rank", gib(mine)),
+                  gib(limit), fmt::format(fmt::runtime(help), all / limit)));
 }
+
+/// Beside the weights there are rows and more: as many ranks as the weights alone fill are too few.
+constexpr const char* kShareWeights =
+    "share them over more than {} ranks with --weights fsdp, or read them from the file on each "
+    "use with --weights stream";
+constexpr const char* kShareNeurons =
+    "share the neurons of each group over more than {0} ranks with --mesh tensor=N, or, in place "
+    "of neurons, share weights over more than {0} ranks with --weights fsdp and without tensor in "
+    "the mesh";
 
 }  // namespace
 
@@ -77,7 +84,7 @@ HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Optio
   keep_no_buffers_from(mesh.tensor > 1 ? 128 * 1024 : 256 * 1024);
   graph_ = model.lower(Model::Numbers::kInFile);
   if (mesh.tensor > 1) {
-    check_room(weight_bytes(graph_), mesh.tensor, Place::kSharded, options);
+    check_room(weight_bytes(graph_), mesh.tensor, options, kShareNeurons);
     return;
   }
   const Place place = place_of(graph_, channel, options);
@@ -86,7 +93,10 @@ HeldNetwork::HeldNetwork(const Model& model, comm::Channel* channel, const Optio
     // network's rows.
     keep_no_buffers_from(1024 * 1024);
   }
-  check_room(weight_bytes(graph_), channel != nullptr ? channel->size() : 1, place, options);
+  if (place != Place::kStreamed) {
+    const bool parts = place == Place::kSharded && channel != nullptr;
+    check_room(weight_bytes(graph_), parts ? channel->size() : 1, options, kShareWeights);
+  }
   if (place == Place::kReplicated) {
     gather_weights(graph_);
   } else if (place == Place::kSharded && channel != nullptr) {

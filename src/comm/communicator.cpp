@@ -25,6 +25,8 @@ std::uint64_t group_number(std::uint64_t parent, std::uint64_t split, int colour
   return x;
 }
 
+constexpr const char* kExchanged = "a part of an exchange";
+
 template <class T>
 void reduce_into(std::span<T> sum, const Bytes& bytes, Reduction how) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
@@ -213,6 +215,22 @@ void Communicator::gather(std::span<const std::byte> mine, std::span<std::byte> 
     const Bytes part = await_exactly(from, kGather, kWhat, counts[from] * each);
     std::copy(part.begin(), part.end(), all.begin() + static_cast<std::ptrdiff_t>(at[from]));
   }
+}
+
+void Communicator::begin_exchange(
+    const std::function<std::span<const std::byte>(int member)>& part) const {
+  for (int k = 1; k < size(); ++k) {
+    const int to = (rank_ + k) % size();
+    post(to, kExchange, kExchanged, part(to));
+  }
+}
+
+std::vector<Bytes> Communicator::end_exchange(std::size_t bytes) const {
+  std::vector<Bytes> parts(members_.size());
+  for (int from = 0; from < size(); ++from) {
+    if (from != rank_) parts[from] = await_exactly(from, kExchange, kExchanged, bytes);
+  }
+  return parts;
 }
 
 template <class T>

@@ -97,6 +97,14 @@ class Communicator {
   template <class T>
   void reduce_scatter(std::span<const T> all, std::span<T> mine,
                       std::span<const std::size_t> counts, Reduction how);
+  /// The halves of a collective in which every member tells each other one something, for those that
+  /// have to do meanwhile. In the first one part(r) leaves for each other member r; what it refers to
+  /// may change once the next one is asked for. Several may be on their way: all members begin them,
+  /// and end them, in the same order.
+  void begin_exchange(const std::function<std::span<const std::byte>(int member)>& part) const;
+  /// [members] what came from each, of so many bytes; from itself: nothing.
+  [[nodiscard]] std::vector<Bytes> end_exchange(std::size_t bytes) const;
+
   /// Every member's values become those of all, reduced element by element; T as above.
   template <class T>
   void all_reduce(std::span<T> values, Reduction how);
@@ -105,7 +113,7 @@ class Communicator {
   friend class Request;
 
   /// The collectives' own tags are negative.
-  enum Kind { kBroadcast = -1, kGather = -2, kScatter = -3, kBarrier = -4 };
+  enum Kind { kBroadcast = -1, kGather = -2, kScatter = -3, kBarrier = -4, kExchange = -5 };
 
   Communicator(const Communicator& parent, std::uint64_t group, std::vector<int> members, int rank);
 

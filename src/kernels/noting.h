@@ -24,6 +24,9 @@ struct Noting {
   bool first = false;          ///< it is the first iteration
   bool settled = false;        ///< a step that gained nothing shortens the next ones
   T shorter = 1;               ///< by this factor
+  /// A gain of less than this part of all before counts in part. Ranks that share neurons add up in
+  /// another order than one rank: rounding may not decide.
+  T slight = 0;
   bool saving = false;         ///< slopes count from now on
   bool stop_positive = false;  ///< a row with a positive bound is done
   bool pairs = false;          ///< and so is the other row of its neuron
@@ -36,13 +39,22 @@ CORONET_FORMULA bool stops(const Noting<T>& how, T bound) {
   return how.stop_positive && bound > 0;
 }
 
+/// The factor of a row's rate where its bound is `gain` above the best one, which had gained
+/// `before`: from how.shorter up to 1, without a jump at a bound that stands still.
+template <class T>
+CORONET_FORMULA T shortened(const Noting<T>& how, T gain, T before) {
+  if (!(gain > 0)) return how.shorter;
+  const T whole = how.slight * before;
+  return gain < whole ? how.shorter + (1 - how.shorter) * (gain / whole) : T(1);
+}
+
 /// Row r of `count`.
 template <class T>
 CORONET_FORMULA void note_row(const Noting<T>& how, const Standing<T>& rows, const T* bound, int r,
                               int count) {
   const T b = bound[r];
   if (how.first) rows.first[r] = b;
-  if (how.settled && !(b > rows.best[r])) rows.rate[r] *= how.shorter;
+  if (how.settled) rows.rate[r] *= shortened(how, b - rows.best[r], rows.best[r] - rows.first[r]);
   rows.best[r] = b > rows.best[r] ? b : rows.best[r];
   const bool positive = stops(how, b);
   const bool save = positive || (how.saving && b > rows.saved[r]);

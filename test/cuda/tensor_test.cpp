@@ -48,7 +48,7 @@ TEST(CudaTensor, BoundsAreThoseOfTheCpu) {
     SCOPED_TRACE(n.name + ", " + std::to_string(ranks) + " ranks");
     const TensorQuery query = test::tensor_query(n.graph, Method::kCrown, 0.3);
     test::expect_close(bound_on_gpus(tensor(ranks), 1, n.graph, query),
-                       bound_by_one(n.graph, query), false);
+                       bound_by_one(n.graph, query));
     ranks = 5 - ranks;
   }
 }
@@ -97,7 +97,7 @@ TEST(CudaTensor, Zones) {
   const TensorQuery query = test::tensor_query(graph, Method::kCrown, 0.2);
   const std::vector<Zone> zones = first_zones(graph, 2);
   test::expect_close(bound_on_gpus(tensor(2), 1, graph, query, 0.05, 2),
-                     bound_by_one(graph, query, zones), false);
+                     bound_by_one(graph, query, zones));
 }
 
 TEST(CudaTensor, ARankWithoutAGpuIsNamed) {

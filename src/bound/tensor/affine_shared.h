@@ -1,6 +1,7 @@
 // An affine operator whose outputs are shared by the ranks of a tensor group.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -15,7 +16,8 @@ namespace coronet::bound {
 /// `share` makes this rank's outputs of the whole inputs, filled up (Slice::padded): it has its
 /// part of the weights and no more. Pull adds up what the ranks' outputs give to each input
 /// and leaves each rank its own, push gathers the inputs first; both in blocks of rows, so that
-/// whole nodes are never held for all rows of a chunk. An input that every rank has whole
+/// whole nodes are never held for all rows of a chunk, and while one block is multiplied what the
+/// ranks tell each other of its neighbour is on its way. An input that every rank has whole
 /// (Slice::everywhere) is left whole by pull and need not be gathered.
 template <class T>
 class AffineShared final : public Affine<T> {
@@ -36,25 +38,19 @@ class AffineShared final : public Affine<T> {
   void pull(const RowSet& rows, const T* a, const Extent& out, int k, T* u, const Extent& in,
             bool accumulate) const override {
     const Extent whole = whole_of(in, k);
-    blocks(rows.count, whole.size(), [&](int first, int count) {
-      T* sums = products(count, k, whole, at(u, first, in), accumulate);
-      share_->pull(part(rows, first, count), at(a, first, out), out, k, sums, whole, false);
-      add_up(count, k, in, sums, at(u, first, in), accumulate);
+    (void)add_up(rows.count, k, in, u, accumulate, [&](const Block& b, T* products) {
+      share_->pull(part(rows, b), at(a, b.first, out), out, k, products, whole, false);
+      return true;
     });
   }
 
   bool pull_selection(int count, const int* neuron, const T* sign, T* u,
                       double* bias) const override {
     const Extent in = Extent::all(in_[0].mine());
-    const Extent whole = whole_of(in, 0);
-    bool can = true;
-    blocks(count, whole.size(), [&](int first, int n) {
-      T* rows = products(n, 0, whole, at(u, first, in), false);
-      can = can && share_->pull_selection(n, neuron + first, sign + first, rows,
-                                          bias == nullptr ? nullptr : bias + first);
-      if (can) add_up(n, 0, in, rows, at(u, first, in), false);
+    return add_up(count, 0, in, u, false, [&](const Block& b, T* products) {
+      return share_->pull_selection(b.count, neuron + b.first, sign + b.first, products,
+                                    bias == nullptr ? nullptr : bias + b.first);
     });
-    return can;
   }
 
   void push(const RowSet& rows, const T* const* x, const Extent* const* in, T* y,
@@ -68,20 +64,28 @@ class AffineShared final : public Affine<T> {
       if (!in_[k].everywhere()) width += n;
     }
     for (const Extent& e : whole) extents.push_back(&e);
-    std::vector<const T*> values(inputs);
-    blocks(rows.count, width, [&](int first, int count) {
+    const auto begin = [&](const Block& b) {
       for (int k = 0; k < inputs; ++k) {
-        if (in_[k].everywhere()) {
-          values[k] = at(x[k], first, *in[k]);
-          continue;
-        }
-        const std::size_t n = static_cast<std::size_t>(count) * whole[k].size();
-        T* to = rows_->room(k, n);
-        rows_->gather(places(count, k, *in[k]), in_[k].each(), at(x[k], first, *in[k]), to);
+        if (in_[k].everywhere()) continue;
+        rows_->begin_gather(places(b.count, k, *in[k]), in_[k].each(), at(x[k], b.first, *in[k]));
+      }
+    };
+    std::vector<const T*> values(inputs);
+    const std::vector<Block> all = blocks(rows.count, width);
+    if (!all.empty()) begin(all.front());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (i + 1 < all.size()) begin(all[i + 1]);
+      const Block& b = all[i];
+      for (int k = 0; k < inputs; ++k) {
+        const T* const mine = at(x[k], b.first, *in[k]);
+        values[k] = mine;
+        if (in_[k].everywhere()) continue;
+        T* const to = rows_->room(k, static_cast<std::size_t>(b.count) * whole[k].size());
+        rows_->end_gather(places(b.count, k, *in[k]), in_[k].each(), mine, to);
         values[k] = to;
       }
-      share_->push(part(rows, first, count), values.data(), extents.data(), at(y, first, out), out);
-    });
+      share_->push(part(rows, b), values.data(), extents.data(), at(y, b.first, out), out);
+    }
   }
 
   void bias(const RowSet& rows, const T* a, const Extent& out, double* bias) const override {
@@ -110,33 +114,56 @@ class AffineShared final : public Affine<T> {
   [[nodiscard]] std::size_t places(int rows, int k, const Extent& in) const {
     return static_cast<std::size_t>(rows) * (in.size() / in_[k].each());
   }
-  static RowSet part(const RowSet& rows, int first, int count) {
-    return {count, rows.start_y == nullptr ? nullptr : rows.start_y + first,
-            rows.start_x == nullptr ? nullptr : rows.start_x + first};
+  struct Block {
+    int first, count;
+  };
+  static RowSet part(const RowSet& rows, const Block& b) {
+    return {b.count, rows.start_y == nullptr ? nullptr : rows.start_y + b.first,
+            rows.start_x == nullptr ? nullptr : rows.start_x + b.first};
   }
   template <class V>
   static V* at(V* values, int row, const Extent& e) {
     return values + static_cast<std::size_t>(row) * e.size();
   }
 
-  /// fn(first, count) over rows of `width` numbers in all that are held whole.
-  template <class Fn>
-  void blocks(int rows, std::size_t width, const Fn& fn) const {
+  /// Of rows of `width` numbers in all that are held whole.
+  [[nodiscard]] std::vector<Block> blocks(int rows, std::size_t width) const {
     const int most = rows_->block_rows(width * sizeof(T), windowed() ? 1 : TensorGroup::kLeastRows);
-    for (int first = 0; first < rows; first += most) fn(first, std::min(most, rows - first));
+    std::vector<Block> all;
+    for (int first = 0; first < rows; first += most) {
+      all.push_back({first, std::min(most, rows - first)});
+    }
+    return all;
   }
 
-  /// Where this rank's products for input k go before they are added up.
-  T* products(int rows, int k, const Extent& whole, T* u, bool accumulate) const {
-    if (in_[k].everywhere() && !accumulate) return u;
-    return rows_->room(0, static_cast<std::size_t>(rows) * whole.size());
-  }
-  void add_up(int rows, int k, const Extent& in, T* products, T* u, bool accumulate) const {
-    if (!in_[k].everywhere()) {
-      rows_->scatter_sum(places(rows, k, in), in_[k].each(), products, u, accumulate);
-    } else {
-      rows_->sum(static_cast<std::size_t>(rows) * in.size(), products, u, accumulate);
+  /// u = or += the sums over the ranks of what make(block, products) makes of whole rows of input k;
+  /// false as soon as it cannot.
+  template <class Make>
+  bool add_up(int rows, int k, const Extent& in, T* u, bool accumulate, const Make& make) const {
+    const Slice& slice = in_[k];
+    const std::size_t width = whole_of(in, k).size();
+    const auto end = [&](const Block& b) {
+      rows_->end_scatter_sum(places(b.count, k, in), slice.each(), at(u, b.first, in), accumulate);
+    };
+    const Block* before = nullptr;
+    const std::vector<Block> all = blocks(rows, width);
+    bool can = true;
+    for (const Block& b : all) {
+      const std::size_t n = b.count * width;
+      T* const mine = at(u, b.first, in);
+      T* const products = slice.everywhere() && !accumulate ? mine : rows_->room(0, n);
+      can = make(b, products);
+      if (!can) break;
+      if (slice.everywhere()) {
+        rows_->sum(n, products, mine, accumulate);
+        continue;
+      }
+      rows_->begin_scatter_sum(places(b.count, k, in), slice.each(), products);
+      if (before != nullptr) end(*before);
+      before = &b;
     }
+    if (before != nullptr) end(*before);
+    return can;
   }
 
   [[nodiscard]] std::vector<const double*> columns(const double* const* u) const {

@@ -11,8 +11,14 @@ namespace {
 
 /// The first rooms are the group's own.
 constexpr int kPacked = 0;
-constexpr int kSummed = 1;
-constexpr int kOwnRooms = 2;
+constexpr int kKept = 1;
+constexpr int kOwnRooms = kKept + TensorGroup::kAhead;
+
+/// What a letter brought.
+template <class T>
+T* numbers(comm::Bytes& letter) {
+  return reinterpret_cast<T*>(letter.data());  // allocated for any type
+}
 
 class Timer {
  public:
@@ -64,41 +70,65 @@ std::int64_t TensorGroup::least(std::int64_t mine) {
 }
 
 template <class T>
-void TensorGroup::gather(std::size_t places, int each, const T* share, T* whole) {
+void TensorGroup::begin_gather(std::size_t places, int each, const T* share) {
+  const Timer timer(seconds_);
+  const std::span<const T> mine(share, places * each);
+  group_.begin_exchange([&](int) { return std::as_bytes(mine); });
+  count((static_cast<std::size_t>(size()) - 1) * mine.size_bytes());
+}
+
+template <class T>
+void TensorGroup::end_gather(std::size_t places, int each, const T* share, T* whole) {
   const Timer timer(seconds_);
   const auto ranks = static_cast<std::size_t>(size());
-  const std::size_t mine = places * each;
-  T* packed = own_room<T>(kPacked, ranks * mine);
-  group_.all_gather(std::span<const T>(share, mine), std::span<T>(packed, ranks * mine));
-  count((ranks - 1) * mine * sizeof(T));
+  std::vector<comm::Bytes> parts = group_.end_exchange(places * each * sizeof(T));
   for (std::size_t r = 0; r < ranks; ++r) {
-    for (std::size_t p = 0; p < places; ++p) {
-      const T* from = packed + r * mine + p * each;
+    const T* from = r == static_cast<std::size_t>(rank()) ? share : numbers<T>(parts[r]);
+    for (std::size_t p = 0; p < places; ++p, from += each) {
       std::copy(from, from + each, whole + (p * ranks + r) * each);
     }
+    parts[r] = {};
   }
 }
 
 template <class T>
-void TensorGroup::scatter_sum(std::size_t places, int each, const T* whole, T* share,
-                              bool accumulate) {
+void TensorGroup::begin_scatter_sum(std::size_t places, int each, const T* whole) {
   const Timer timer(seconds_);
   const auto ranks = static_cast<std::size_t>(size());
   const std::size_t mine = places * each;
-  T* packed = own_room<T>(kPacked, ranks * mine);
-  for (std::size_t r = 0; r < ranks; ++r) {
-    for (std::size_t p = 0; p < places; ++p) {
+  const auto pack = [&](int r, T* to) {
+    for (std::size_t p = 0; p < places; ++p, to += each) {
       const T* from = whole + (p * ranks + r) * each;
-      std::copy(from, from + each, packed + r * mine + p * each);
+      std::copy(from, from + each, to);
     }
-  }
-  T* sums = accumulate ? own_room<T>(kSummed, mine) : share;
-  const std::vector<std::size_t> counts(ranks, mine);
-  group_.reduce_scatter(std::span<const T>(packed, ranks * mine), std::span<T>(sums, mine), counts,
-                        comm::Reduction::kSum);
+  };
+  pack(rank(), own_room<T>(kKept + sums_begun_++ % kAhead, mine));
+  T* const packed = own_room<T>(kPacked, mine);
+  group_.begin_exchange([&](int r) {
+    pack(r, packed);
+    return std::as_bytes(std::span<const T>(packed, mine));
+  });
   count((ranks - 1) * mine * sizeof(T));
-  if (!accumulate) return;
-  for (std::size_t i = 0; i < mine; ++i) share[i] += sums[i];
+}
+
+template <class T>
+void TensorGroup::end_scatter_sum(std::size_t places, int each, T* share, bool accumulate) {
+  const Timer timer(seconds_);
+  const std::size_t mine = places * each;
+  T* const kept = own_room<T>(kKept + sums_ended_++ % kAhead, mine);
+  std::vector<comm::Bytes> parts = group_.end_exchange(mine * sizeof(T));
+  const auto part = [&](int r) { return r == rank() ? kept : numbers<T>(parts[r]); };
+  // In the order of the ranks, in the place of the first one's terms.
+  T* const sums = part(0);
+  for (int r = 1; r < size(); ++r) {
+    const T* const terms = part(r);
+    for (std::size_t i = 0; i < mine; ++i) sums[i] += terms[i];
+  }
+  if (accumulate) {
+    for (std::size_t i = 0; i < mine; ++i) share[i] += sums[i];
+  } else {
+    std::copy(sums, sums + mine, share);
+  }
 }
 
 template <class T>
@@ -123,10 +153,12 @@ T* TensorGroup::room(int number, std::size_t n) {
   return own_room<T>(kOwnRooms + number, n);
 }
 
-#define CORONET_GROUP(T)                                                        \
-  template void TensorGroup::sum(std::span<T>);                                 \
-  template void TensorGroup::gather(std::size_t, int, const T*, T*);            \
-  template void TensorGroup::scatter_sum(std::size_t, int, const T*, T*, bool); \
+#define CORONET_GROUP(T)                                                         \
+  template void TensorGroup::sum(std::span<T>);                                  \
+  template void TensorGroup::begin_gather(std::size_t, int, const T*);           \
+  template void TensorGroup::end_gather(std::size_t, int, const T*, T*);         \
+  template void TensorGroup::begin_scatter_sum(std::size_t, int, const T*);      \
+  template void TensorGroup::end_scatter_sum(std::size_t, int, T*, bool);        \
   template T* TensorGroup::room(int, std::size_t);
 CORONET_GROUP(float)
 CORONET_GROUP(double)

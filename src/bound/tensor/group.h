@@ -61,12 +61,24 @@ class TensorGroup {
   [[nodiscard]] comm::Communicator ranks() { return group_.split(0, group_.rank()); }
 
   /// whole[p] = the ranks' share[p] side by side, for each of `places` pixels; a share has `each`
-  /// channels of it.
+  /// channels of it. In two halves, between which a rank may begin others: they end in the order in
+  /// which they began. The share may not change before the end.
   template <class T>
-  void gather(std::size_t places, int each, const T* share, T* whole);
-  /// share[p] = or += this rank's channels of the sum of the ranks' whole[p].
+  void begin_gather(std::size_t places, int each, const T* share);
   template <class T>
-  void scatter_sum(std::size_t places, int each, const T* whole, T* share, bool accumulate);
+  void end_gather(std::size_t places, int each, const T* share, T* whole);
+  template <class T>
+  void gather(std::size_t places, int each, const T* share, T* whole) {
+    begin_gather(places, each, share);
+    end_gather(places, each, share, whole);
+  }
+  /// share[p] = or += this rank's channels of the sum of the ranks' whole[p], which may change
+  /// before the end. kAhead of them are on their way at most.
+  template <class T>
+  void begin_scatter_sum(std::size_t places, int each, const T* whole);
+  template <class T>
+  void end_scatter_sum(std::size_t places, int each, T* share, bool accumulate);
+  static constexpr int kAhead = 2;
 
   /// Room for n numbers of T, for the caller until it asks again for the same number or leaves the
   /// group to others; number: from 0 up.
@@ -89,6 +101,8 @@ class TensorGroup {
   double seconds_ = 0;
   std::uint64_t told_bytes_ = 0;
   std::uint64_t collectives_ = 0;
+  int sums_begun_ = 0;
+  int sums_ended_ = 0;
   Rooms<float> rooms32_;
   Rooms<double> rooms64_;
 };

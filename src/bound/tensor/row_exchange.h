@@ -18,9 +18,10 @@ class RowExchange {
   /// As TensorGroup's.
   [[nodiscard]] virtual int block_rows(std::size_t row_bytes, int least) const = 0;
   virtual T* room(int number, std::size_t n) = 0;
-  virtual void gather(std::size_t places, int each, const T* share, T* whole) = 0;
-  virtual void scatter_sum(std::size_t places, int each, const T* whole, T* share,
-                           bool accumulate) = 0;
+  virtual void begin_gather(std::size_t places, int each, const T* share) = 0;
+  virtual void end_gather(std::size_t places, int each, const T* share, T* whole) = 0;
+  virtual void begin_scatter_sum(std::size_t places, int each, const T* whole) = 0;
+  virtual void end_scatter_sum(std::size_t places, int each, T* share, bool accumulate) = 0;
   /// to[i] = or += the sum of the ranks' mine[i], which is spoilt unless it is `to`.
   virtual void sum(std::size_t n, T* mine, T* to, bool accumulate) = 0;
 };
@@ -34,12 +35,17 @@ class HostRows final : public RowExchange<T> {
     return group_.block_rows(row_bytes, least);
   }
   T* room(int number, std::size_t n) override { return group_.room<T>(number, n); }
-  void gather(std::size_t places, int each, const T* share, T* whole) override {
-    group_.gather(places, each, share, whole);
+  void begin_gather(std::size_t places, int each, const T* share) override {
+    group_.begin_gather(places, each, share);
   }
-  void scatter_sum(std::size_t places, int each, const T* whole, T* share,
-                   bool accumulate) override {
-    group_.scatter_sum(places, each, whole, share, accumulate);
+  void end_gather(std::size_t places, int each, const T* share, T* whole) override {
+    group_.end_gather(places, each, share, whole);
+  }
+  void begin_scatter_sum(std::size_t places, int each, const T* whole) override {
+    group_.begin_scatter_sum(places, each, whole);
+  }
+  void end_scatter_sum(std::size_t places, int each, T* share, bool accumulate) override {
+    group_.end_scatter_sum(places, each, share, accumulate);
   }
   void sum(std::size_t n, T* mine, T* to, bool accumulate) override {
     group_.sum(std::span<T>(mine, n));
