@@ -12,10 +12,6 @@ namespace coronet::cuda {
 
 namespace {
 
-// What NVIDIA recommends for Hopper; the same everywhere, since another size may choose another
-// kernel.
-constexpr std::size_t kBlasWorkspace = std::size_t{16} << 20;
-
 Properties read(int ordinal) {
   cudaDeviceProp p{};
   CORONET_CUDA_CHECK(cudaGetDeviceProperties(&p, ordinal));
@@ -123,7 +119,7 @@ void Staging::send(void* to, std::size_t bytes, cudaStream_t stream) {
 }
 
 Device::Device(int ordinal, std::size_t limit)
-    : properties_(open(ordinal)), arena_(limit > 0 ? limit : properties_.free / 10 * 9) {
+    : properties_(open(ordinal)), arena_(std::make_unique<DeviceHeap>(limit > 0 ? limit : properties_.free / 10 * 9)) {
   CORONET_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   CORONET_CUDA_CHECK(cublasCreate(&blas_));
   // The stream first: setting it takes cuBLAS's workspace away.

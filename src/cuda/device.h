@@ -60,6 +60,10 @@ class Staging {
   int next_ = 0;
 };
 
+/// What cuBLAS works in: what NVIDIA recommends for Hopper; the same everywhere, since another size
+/// may choose another kernel.
+inline constexpr std::size_t kBlasWorkspace = std::size_t{16} << 20;
+
 /// All work of one engine on one device, on one stream, in order. For one thread at a time; a
 /// thread that comes to it calls use() first, as CUDA's current device belongs to the thread.
 class Device {

@@ -122,11 +122,7 @@ class FetchedWeights::SomeTiles final : public TileSource {
         one_(one),
         rows_(entries(part.rows, one.rows)),
         cols_(entries(part.cols, one.cols)) {
-    const std::size_t line = std::max<std::size_t>(1, cols_.size()) * one.each;
-    std::size_t tile = one.cut.most_bytes() / line;
-    if (tile > kRound) tile = tile / kRound * kRound;
-    tile_ =
-        static_cast<int>(std::clamp<std::size_t>(tile, 1, std::max<std::size_t>(1, rows_.size())));
+    tile_ = one.cut.part_tile(rows_.size(), cols_.size(), one.each);
   }
   ~SomeTiles() override {
     // Kernels on that stream may still read the lists.
@@ -139,8 +135,6 @@ class FetchedWeights::SomeTiles final : public TileSource {
   void for_each_tile(const TileFn<double>& fn) override { walk(fn); }
 
  private:
-  static constexpr std::size_t kRound = 32;
-
   static std::vector<int> entries(const std::shared_ptr<const std::vector<int>>& some, int all) {
     if (some) return *some;
     std::vector<int> list(static_cast<std::size_t>(all));
@@ -310,8 +304,7 @@ FetchedWeights::FetchedWeights(Device& device, std::vector<FetchedFrom> weights)
     const Striped& cut = weights_.back().cut;
     for (int r = 0; r < ranks; ++r) held[r] += cut.place(cut.tiles(), r);
     tile = std::max(tile, cut.most_bytes());
-    converted =
-        std::max(converted, cut.most_bytes() / each * (sizeof(float) + sizeof(double) - each));
+    converted = std::max(converted, cut.converted_bytes(each));
   }
   for (const One& one : weights_) tiles_.push_back(std::make_unique<Tiles>(*this, one));
   ring_ = std::make_unique<TileRing>(device, tile, converted);

@@ -26,9 +26,7 @@ void for_each_tile(Device& device, const Matrix& m, const TileFn<T>& fn) {
   } else {
     if (m.f != nullptr) return fn(m.f, 0, m.rows);
   }
-  const std::size_t fit = kTileBytes / sizeof(double) / m.cols;
-  const auto eighth = static_cast<std::size_t>((m.rows + 7) / 8);
-  const int most = static_cast<int>(std::max<std::size_t>(1, std::min(eighth, fit)));
+  const int most = tile_rows(m.rows, m.cols);
   const std::size_t tile = static_cast<std::size_t>(most) * m.cols;
   const Buffer<T> w = device.take<T>(tile, Tensor::kWorkspace, "a tile of a weight");
   const bool widens = kDouble && !m.wide;

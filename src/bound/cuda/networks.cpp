@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "bound/cuda/row_exchange.h"
-#include "bound/cuda/upload.h"
 
 namespace coronet::bound {
 
@@ -86,10 +85,5 @@ std::unique_ptr<Outlined> Outlined::make(cuda::Device& device, cuda::Precision p
   if (!reduced) return nullptr;
   return std::unique_ptr<Outlined>(new Outlined(device, precision, weights, std::move(*reduced)));
 }
-
-CudaScene::CudaScene(const Cuda& to, const Plan& plan, const Root& root, const Reduced* reduced)
-    : relax32(on_device(to, plan, root.relax32, reduced)),
-      relax64(on_device(to, plan, root.relax64, reduced)),
-      magnitude(on_device(to, plan, root.magnitude, reduced)) {}
 
 }  // namespace coronet::bound
