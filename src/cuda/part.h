@@ -20,6 +20,12 @@ inline int length(const Entries& list, int all) {
   return list ? static_cast<int>(list->size()) : all;
 }
 
+/// The elements that remain of a node of so many; null where all do (their order is their own then).
+inline Entries remaining(const std::vector<int>& kept, int size) {
+  if (kept.size() == static_cast<std::size_t>(size)) return nullptr;
+  return std::make_shared<const std::vector<int>>(kept);
+}
+
 inline bool same(const Entries& a, const Entries& b) { return a == b || (a && b && *a == *b); }
 
 /// Where the entries of `part` stand among those of `whole`; empty where some are missing.

@@ -264,7 +264,7 @@ cuda::Precision precision_of(const std::string& name) {
 class CudaAccelerator final : public Accelerator {
  public:
   CudaAccelerator(int ordinal, const Options& options)
-      : device_(ordinal, static_cast<std::size_t>(options.device_memory_mib * 0x1p20)),
+      : device_(ordinal, given_device_bytes(options, options.mesh == "auto")),
         precision_(precision_of(options.precision)),
         chunk_mib_(options.device_chunk_mib) {}
 
@@ -309,6 +309,8 @@ std::unique_ptr<Accelerator> open_cuda(int ordinal, const Options& options) {
 }
 
 int cuda_devices() { return static_cast<int>(cuda::devices().size()); }
+
+std::size_t cuda_free_bytes(int ordinal) { return cuda::usable_bytes(ordinal); }
 
 int cuda_ordinal(const std::string& name) { return cuda::ordinal_of(name); }
 
