@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "bound/device_forecast.h"
 #include "bound/supposed.h"
+#include "cuda/device.h"
 #include "graphs.h"
 
 namespace coronet {
@@ -55,7 +56,7 @@ TEST(DevicePlan, ClassesAddUp) {
             sum += bytes;
           }
           // What lies unused between blocks is the arena's; all of the rest is some class's.
-          EXPECT_LE(phase.total, sum + sum / 2 + 2 * kMib);
+          EXPECT_LE(phase.total, sum + sum / 2 + 2 * kMib) << phase.name;
           EXPECT_GT(phase.seconds(), 0);
         }
         EXPECT_GE(of(made.phases[1], cuda::Tensor::kWeights), at_rest);

@@ -89,6 +89,7 @@ class DevicePlanner {
     if (by_rows && question_.forms > 0) {
       bound_list(forecast, forms_of(graph_, question_), question_.spec_iterations, rows);
     }
+    hold(forecast, rows);
     plan_.phases = {std::move(load), std::move(intervals)};
     if (by_rows) plan_.phases.push_back(std::move(rows));
     return std::move(plan_);
@@ -150,16 +151,20 @@ class DevicePlanner {
     return phase;
   }
 
-  /// What the forecast has taken since it last forgot belongs to the phase.
-  static void hold(bound::DeviceForecast& forecast, Phase& phase) {
+  /// What the forecast has taken since it last forgot belongs to the phase; and what lies unused
+  /// between blocks to that for which the arena grew.
+  void hold(bound::DeviceForecast& forecast, Phase& phase) {
     for (std::size_t t = 0; t < phase.device.size(); ++t) {
       phase.device[t] = std::max<std::uint64_t>(phase.device[t], forecast.most().by[t]);
     }
-    phase.total = std::max<std::uint64_t>(phase.total, forecast.reserved());
+    const std::size_t reserved = forecast.reserved();
+    phase.total = std::max<std::uint64_t>(
+        phase.total, reserved > reserved_ ? reserved : forecast.most().total);
+    reserved_ = std::max(reserved_, reserved);
     forecast.forget_most();
   }
 
-  void columns(bound::DeviceForecast& forecast, int v, Phase& phase) const {
+  void columns(bound::DeviceForecast& forecast, int v, Phase& phase) {
     const bound::DeviceClock before = forecast.clock();
     forecast.columns(v);
     hold(forecast, phase);
@@ -250,6 +255,7 @@ class DevicePlanner {
   double chunk_mib_;
   std::shared_ptr<const bound::Root> root_;
   RunPlan plan_;
+  std::size_t reserved_ = 0;   // by the arena so far
   int brought_ = -1;           // the last node whose weights the other ranks have
   std::uint64_t at_rest_ = 0;  // of weights, in memory of the host
 };
