@@ -6,8 +6,8 @@ prints a table in Markdown.
     bench/plan_accuracy.py --device cuda --net NAME=FILE.onnx,FILE.vnnlib [--gpu-chunk-mib 256]
 
 Ranks are processes of this host, joined over RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Measured is the most that
-any of them had resident, and what the run's ledger counted at most on any rank; with --device cuda, the most that any of
-their GPUs held, and what rank 0's held of each class (A and slopes are not largest together). Times are those of
+any of them had resident, and what the run's ledger counted at most on any rank; with --device cuda, the most that any
+of their GPUs held, and what rank 0's held of each class (A and slopes are not largest together). Times are those of
 `coronet bounds`, and planned without loading.
 """
 

@@ -148,8 +148,7 @@ TEST(DevicePlan, SupposedBoundsAreAboutARuns) {
     settings.method = bound::Method::kCrown;
     settings.all_neurons = true;
     const bound::Root ran = bound_root(engine.context, box.lower, box.upper, settings);
-    const bound::Root supposed =
-        bound::supposed_root(graph, box.lower, box.upper, engine.workers);
+    const bound::Root supposed = bound::supposed_root(graph, box.lower, box.upper, engine.workers);
     for (std::size_t v = 1; v < graph.nodes.size(); ++v) {
       if (!std::holds_alternative<Relu>(graph.nodes[v].op)) continue;
       const auto u = static_cast<std::size_t>(graph.nodes[v].inputs[0]);

@@ -1,5 +1,5 @@
-// The arrays of a device of the row engine whose memory an arena deals out (device/cpu.h says what a
-// device is).
+// The arrays of a device of the row engine whose memory an arena deals out (device/cpu.h says what
+// a device is).
 #pragma once
 
 #include <cstddef>

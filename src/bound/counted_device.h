@@ -1,6 +1,6 @@
-// A GPU that has the sizes of arrays and none of their numbers: the passes over rows run over it and
-// take from an arena what they would take from a device's, and a clock says how long its kernels
-// would take.
+// A GPU that has the sizes of arrays and none of their numbers: the passes over rows run over it
+// and take from an arena what they would take from a device's, and a clock says how long its
+// kernels would take.
 #pragma once
 
 #include <algorithm>
@@ -239,7 +239,8 @@ class CountedDevice : public ArenaArrays {
   template <class T>
   static double slopes_of(const device::RowSet& rows, const device::LinesAt<T>& lines,
                           const device::Extent& e) {
-    return static_cast<double>(rows.count) * (e.whole && lines.sloped > 0 ? lines.sloped : e.size());
+    return static_cast<double>(rows.count) *
+           (e.whole && lines.sloped > 0 ? lines.sloped : e.size());
   }
   template <class T>
   void moved(std::size_t n) const {

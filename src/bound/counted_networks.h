@@ -20,8 +20,8 @@
 
 namespace coronet::bound {
 
-/// cuda::DenseWeight: the part that was last asked for lies on the device, or its rows come from the
-/// host when they are used, or it is read by tiles from where it is shared or streamed.
+/// cuda::DenseWeight: the part that was last asked for lies on the device, or its rows come from
+/// the host when they are used, or it is read by tiles from where it is shared or streamed.
 class CountedWeight {
  public:
   /// fetched: by tiles; shared: these lie on so many ranks.
@@ -43,7 +43,8 @@ class CountedWeight {
 
   void load(const cuda::Part& part, std::size_t reserve) {
     if (fetched_) return;
-    const bool same_part = loaded_ && cuda::same(part_.rows, part.rows) && cuda::same(part_.cols, part.cols);
+    const bool same_part =
+        loaded_ && cuda::same(part_.rows, part.rows) && cuda::same(part_.cols, part.cols);
     if (same_part && !f_.empty()) return;
     const auto fits = [&] {
       return memory_.arena.now().total + cuda::part_bytes(part, rows_, cols_, wide_) + reserve <=
@@ -80,7 +81,8 @@ class CountedWeight {
   /// `count` rows of the part are copied.
   template <class T>
   void select(const cuda::Part& part, int count) {
-    const double bytes = 2 * sizeof(T) * static_cast<double>(count) * cuda::length(part.cols, cols_);
+    const double bytes =
+        2 * sizeof(T) * static_cast<double>(count) * cuda::length(part.cols, cols_);
     if (std::is_same_v<T, double> && wide_) {
       by_tiles<double>(part, bytes, 0, 1);
     } else {
@@ -124,16 +126,16 @@ class CountedWeight {
       const std::size_t line = static_cast<std::size_t>(cols_) * sizeof(T);
       const auto at_once = std::clamp<std::size_t>(cuda::Staging::kBytes / line, 1,
                                                    static_cast<std::size_t>(std::max(1, count)));
-      const auto col = memory_.take<int>(part.cols->size(), cuda::Tensor::kWorkspace,
-                                         "the columns of a weight");
+      const auto col =
+          memory_.take<int>(part.cols->size(), cuda::Tensor::kWorkspace, "the columns of a weight");
       const auto tile = memory_.take<T>(at_once * static_cast<std::size_t>(cols_),
                                         cuda::Tensor::kWorkspace, "rows of a weight");
     }
     return static_cast<double>(sizeof(T)) * count * cols_;
   }
 
-  /// What for_each_tile() (cuda/matrix.h) and cuda/fetched.cpp do for kernels that take numbers of T
-  /// and are so large together.
+  /// What for_each_tile() (cuda/matrix.h) and cuda/fetched.cpp do for kernels that take numbers of
+  /// T and are so large together.
   template <class T>
   void by_tiles(const cuda::Part& part, double bytes, double products, double rate) {
     const int rows = cuda::length(part.rows, rows_);
@@ -243,7 +245,8 @@ class CountedOperator final : public Affine<T> {
         host_(host),
         single_(single && std::is_same_v<T, float>) {
     if (const Dense* dense = std::get_if<Dense>(&node.op)) {
-      biased_ = std::any_of(dense->bias.begin(), dense->bias.end(), [](double b) { return b != 0; });
+      biased_ =
+          std::any_of(dense->bias.begin(), dense->bias.end(), [](double b) { return b != 0; });
       hold<double>(dense->bias.size());
       if (!std::is_same_v<T, double>) hold<T>(dense->bias.size());
     } else if (const Conv* conv = std::get_if<Conv>(&node.op)) {
@@ -264,9 +267,8 @@ class CountedOperator final : public Affine<T> {
       int offset = 0;
       for (const int size : in) {
         hold<int>(static_cast<std::size_t>(size) + 1);
-        hold<int>(std::count_if(select->index.begin(), select->index.end(), [&](int i) {
-          return i >= offset && i < offset + size;
-        }));
+        hold<int>(std::count_if(select->index.begin(), select->index.end(),
+                                [&](int i) { return i >= offset && i < offset + size; }));
         hold<int>(select->index.size());
         offset += size;
       }
@@ -324,9 +326,7 @@ class CountedOperator final : public Affine<T> {
     if (count == 0) return;
     held_.push_back(memory_.take<char>(count * sizeof(N), cuda::Tensor::kWeights, "an operator"));
   }
-  void moved(int rows, double numbers) const {
-    memory_.clock.kernel(sizeof(T) * numbers * rows);
-  }
+  void moved(int rows, double numbers) const { memory_.clock.kernel(sizeof(T) * numbers * rows); }
   /// From one extent to another; `out`: the node's own.
   void multiply(int rows, const Extent& from, const Extent& to, bool add, const Extent& out) const {
     const DeviceRates& rates = memory_.clock.rates();
@@ -368,8 +368,8 @@ class CountedOperator final : public Affine<T> {
   std::vector<cuda::Buffer<char>> held_;
 };
 
-/// A graph in both arithmetics, as bound/cuda/networks.h. `host`: the same graph on the CPU; `kept`:
-/// what of the weights' graph remains in it (null: all).
+/// A graph in both arithmetics, as bound/cuda/networks.h. `host`: the same graph on the CPU;
+/// `kept`: what of the weights' graph remains in it (null: all).
 struct CountedNetworks {
   Network<float> net32;
   Network<double> net64;
@@ -407,9 +407,8 @@ struct CountedNetworks {
       if (host.affine(v) == nullptr) return nullptr;
       std::vector<int> in;
       for (int u : host.inputs(v)) in.push_back(host.size(u));
-      return std::make_unique<CountedOperator<T>>(memory, weights[v], parts[v],
-                                                  host.graph().nodes[v], in, *host.affine(v),
-                                                  single);
+      return std::make_unique<CountedOperator<T>>(
+          memory, weights[v], parts[v], host.graph().nodes[v], in, *host.affine(v), single);
     });
   }
 };

@@ -159,8 +159,7 @@ DeviceRowsWork DeviceForecast::rows(const Root& root, const RowList& all, int it
 
   const int total = list.count(host.size(list.node));
   DeviceRowsWork work;
-  work.chunk =
-      device_rows(memory_.arena, kPassingBytes, row, total, engine.settings.chunk_bytes);
+  work.chunk = device_rows(memory_.arena, kPassingBytes, row, total, engine.settings.chunk_bytes);
   work.chunks = (total + work.chunk - 1) / work.chunk;
   work.before = clock().seconds() - begin;
   const int whole = total / work.chunk;

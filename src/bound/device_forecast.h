@@ -23,15 +23,16 @@ struct DeviceSettings {
 
 /// The rows of one list, in chunks.
 struct DeviceRowsWork {
-  int chunk = 0;   ///< rows of one
-  int chunks = 0;  ///< how many there are
+  int chunk = 0;       ///< rows of one
+  int chunks = 0;      ///< how many there are
   double before = 0;   ///< seconds before the first: weights brought, and picked out
   double compute = 0;  ///< of the kernels of all chunks, one after the other
   double seconds = 0;  ///< of all chunks, with what kernels wait for
 };
 
-/// The device of the rank that leads: it forms the intervals too, and so takes more than the others.
-/// Every call may throw Error(kOutOfMemory), as the device would: not even the least chunk fits.
+/// The device of the rank that leads: it forms the intervals too, and so takes more than the
+/// others. Every call may throw Error(kOutOfMemory), as the device would: not even the least chunk
+/// fits.
 class DeviceForecast {
  public:
   /// Refers to the graph. Reads no weights but those of convolutions.
@@ -40,8 +41,8 @@ class DeviceForecast {
 
   /// What is formed of node v from its inputs: interval and magnitudes.
   void columns(int v);
-  /// Rows of the list over the root, whose bounds say which neurons are dead or stable; of its other
-  /// numbers only sizes count.
+  /// Rows of the list over the root, whose bounds say which neurons are dead or stable; of its
+  /// other numbers only sizes count.
   DeviceRowsWork rows(const Root& root, const RowList& list, int iterations);
 
   [[nodiscard]] const DeviceClock& clock() const { return memory_.clock; }

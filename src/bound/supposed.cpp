@@ -134,8 +134,7 @@ Root supposed_root(const Graph& graph, const std::vector<double>& lo, const std:
 Root open_root(const Graph& graph) {
   const Network<double> net = unpacked(graph);
   const auto inputs = static_cast<std::size_t>(graph.inputs());
-  Root root =
-      empty_root(net, std::vector<double>(inputs, -1.0), std::vector<double>(inputs, 1.0));
+  Root root = empty_root(net, std::vector<double>(inputs, -1.0), std::vector<double>(inputs, 1.0));
   for (int v = 1; v < net.nodes(); ++v) {
     const auto size = static_cast<std::size_t>(net.size(v));
     root.bounds.lo[v].assign(size, -1.0);

@@ -98,10 +98,9 @@ std::string plan_text(const Graph& graph, const plan::Question& question, const 
       words_of(plan.mesh), plan::name_of(plan.place), question.ranks,
       question.ranks == 1 ? "" : "s", question.threads, question.threads == 1 ? "" : "s",
       plan.device ? " and a GPU" : "", mib_words(plan.peak_bytes()),
-      question.memory == 0
-          ? " GPU"
-          : fmt::format("{} of {} MiB that it may use", plan.device ? " GPU" : "",
-                        mib_words(question.memory)),
+      question.memory == 0 ? " GPU"
+                           : fmt::format("{} of {} MiB that it may use", plan.device ? " GPU" : "",
+                                         mib_words(question.memory)),
       plan.seconds());
   text += weights_table(graph, plan) + "\n" + phases_table(plan) + transfers_table(plan) + "\n";
   Table times({"seconds", ">products", ">transfers", ">both"});

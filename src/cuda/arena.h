@@ -26,9 +26,9 @@ struct Usage {
   std::size_t total = 0;
 };
 
-/// Blocks of a heap, as of the memory of the device that is current. All work on them runs on one stream, so a
-/// block that was given back may be dealt out at once: what reads it next is queued behind what
-/// wrote it. For one thread at a time.
+/// Blocks of a heap, as of the memory of the device that is current. All work on them runs on one
+/// stream, so a block that was given back may be dealt out at once: what reads it next is queued
+/// behind what wrote it. For one thread at a time.
 class Arena {
  public:
   explicit Arena(std::unique_ptr<Heap> heap) : heap_(std::move(heap)) {}

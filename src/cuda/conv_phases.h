@@ -1,5 +1,5 @@
-// A convolution on the device as GEMMs: which taps make which pixels, and how the weights are padded
-// for that.
+// A convolution on the device as GEMMs: which taps make which pixels, and how the weights are
+// padded for that.
 #pragma once
 
 #include <utility>
@@ -9,8 +9,8 @@
 
 namespace coronet::cuda {
 
-/// Along one axis, destination pixels to_step * q + to_base read the source pixels from_step * q + a
-/// tap's offset.
+/// Along one axis, destination pixels to_step * q + to_base read the source pixels from_step * q +
+/// a tap's offset.
 struct ConvTaps {
   int to_step = 1;
   int to_base = 0;
@@ -85,9 +85,9 @@ inline std::vector<ConvPhase> adjoint_phases(const Conv& op) {
   std::vector<ConvPhase> phases;
   for (int y = 0; y < op.stride_h; ++y) {
     for (int x = 0; x < op.stride_w; ++x) {
-      phases.push_back(
-          conv_phase(op, taps(op.kernel_h, op.dilation_h, op.stride_h, op.pad_top, y),
-                     taps(op.kernel_w, op.dilation_w, op.stride_w, op.pad_left, x), true));
+      phases.push_back(conv_phase(op, taps(op.kernel_h, op.dilation_h, op.stride_h, op.pad_top, y),
+                                  taps(op.kernel_w, op.dilation_w, op.stride_w, op.pad_left, x),
+                                  true));
     }
   }
   return phases;

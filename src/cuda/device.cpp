@@ -123,7 +123,8 @@ void Staging::send(void* to, std::size_t bytes, cudaStream_t stream) {
 }
 
 Device::Device(int ordinal, std::size_t limit)
-    : properties_(open(ordinal)), arena_(std::make_unique<DeviceHeap>(limit > 0 ? limit : usable(properties_))) {
+    : properties_(open(ordinal)),
+      arena_(std::make_unique<DeviceHeap>(limit > 0 ? limit : usable(properties_))) {
   CORONET_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   CORONET_CUDA_CHECK(cublasCreate(&blas_));
   // The stream first: setting it takes cuBLAS's workspace away.

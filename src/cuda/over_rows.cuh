@@ -163,7 +163,7 @@ void launch_over_rows(Device& device, const Op& op, const Rows& rows, const Geom
   const bool alike = same(g, other);
   if (wide) {
     over_rows_kernel<kAtOnce><<<grid, d.threads, 0, device.stream()>>>(op, rows, g, other, alike,
-                                                                     d.chunk, partial, finish);
+                                                                       d.chunk, partial, finish);
   } else {
     over_rows_kernel<1><<<grid, d.threads, 0, device.stream()>>>(op, rows, g, other, alike, d.chunk,
                                                                  partial, finish);

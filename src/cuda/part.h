@@ -20,7 +20,8 @@ inline int length(const Entries& list, int all) {
   return list ? static_cast<int>(list->size()) : all;
 }
 
-/// The elements that remain of a node of so many; null where all do (their order is their own then).
+/// The elements that remain of a node of so many; null where all do (their order is their own
+/// then).
 inline Entries remaining(const std::vector<int>& kept, int size) {
   if (kept.size() == static_cast<std::size_t>(size)) return nullptr;
   return std::make_shared<const std::vector<int>>(kept);

@@ -45,7 +45,8 @@ class Striped {
     return static_cast<std::size_t>(tile_) * row_bytes_;
   }
 
-  /// Rows of a tile of a part of the weight, [rows, cols]: about as many bytes as those of all of it.
+  /// Rows of a tile of a part of the weight, [rows, cols]: about as many bytes as those of all of
+  /// it.
   [[nodiscard]] int part_tile(std::size_t rows, std::size_t cols, std::size_t each) const {
     std::size_t tile = most_bytes() / (std::max<std::size_t>(1, cols) * each);
     if (tile > kTileRound) tile = tile / kTileRound * kTileRound;

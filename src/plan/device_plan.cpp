@@ -105,8 +105,7 @@ class DevicePlanner {
     settings.single = question_.single;
     settings.rates = question_.cost.gpu;
     if (settings.streamed) settings.rates.host = std::min(settings.rates.host, question_.cost.file);
-    const bool here =
-        place_ == Place::kReplicated || (settings.streamed && bound_here());
+    const bool here = place_ == Place::kReplicated || (settings.streamed && bound_here());
     const double mib = chunk_mib_ > 0 ? chunk_mib_
                        : here         ? bound::kDeviceChunkMib
                                       : bound::kFetchedChunkMib;
@@ -158,8 +157,8 @@ class DevicePlanner {
       phase.device[t] = std::max<std::uint64_t>(phase.device[t], forecast.most().by[t]);
     }
     const std::size_t reserved = forecast.reserved();
-    phase.total = std::max<std::uint64_t>(
-        phase.total, reserved > reserved_ ? reserved : forecast.most().total);
+    phase.total = std::max<std::uint64_t>(phase.total,
+                                          reserved > reserved_ ? reserved : forecast.most().total);
     reserved_ = std::max(reserved_, reserved);
     forecast.forget_most();
   }
@@ -177,14 +176,14 @@ class DevicePlanner {
     if (question_.method != bound::Method::kAlpha) iterations = 0;
     const int rows = list.count(graph_.nodes[static_cast<std::size_t>(list.node)].shape.size());
     const double each = static_cast<double>(products(graph_, list.node));
-    const bool dealt = question_.ranks > 1 && each * rows * (1 + 2.0 * iterations) >=
-                                                  bound::Ranks::kWorthDealing;
+    const bool dealt =
+        question_.ranks > 1 && each * rows * (1 + 2.0 * iterations) >= bound::Ranks::kWorthDealing;
     const int ranks = dealt ? question_.ranks : 1;
     if (!on_device(rows, list.node)) {
       const CostModel& cost = question_.cost;
-      phase.compute_seconds +=
-          each * rows * (2.0 * iterations / cost.products32 + 1 / cost.products64) /
-          std::min(rows, question_.threads) / ranks;
+      phase.compute_seconds += each * rows *
+                               (2.0 * iterations / cost.products32 + 1 / cost.products64) /
+                               std::min(rows, question_.threads) / ranks;
       return;
     }
     const bound::DeviceClock before = forecast.clock();
@@ -230,8 +229,7 @@ class DevicePlanner {
 
   /// Beside a device the workers bound what is less than its launches take (bound/context.h).
   [[nodiscard]] bool on_device(int rows, int node) const {
-    const int busy =
-        std::clamp(rows / bound::Context::kRowsOfAWorker, 1, question_.threads);
+    const int busy = std::clamp(rows / bound::Context::kRowsOfAWorker, 1, question_.threads);
     return static_cast<double>(rows) * static_cast<double>(products(graph_, node)) >=
            bound::Context::kDeviceProducts * busy;
   }
@@ -241,8 +239,7 @@ class DevicePlanner {
                    double share, Phase& phase) {
     const auto add = [&](Via via, double bytes, double tiles) {
       if (bytes <= 0) return;
-      phase.transfers.push_back(
-          {v, via, static_cast<std::uint64_t>(bytes * share), tiles * share});
+      phase.transfers.push_back({v, via, static_cast<std::uint64_t>(bytes * share), tiles * share});
     };
     add(Via::kTileFetch, now.fetched() - before.fetched(), now.tiles() - before.tiles());
     add(Via::kHostCopy, now.from_host() - before.from_host(), 0);

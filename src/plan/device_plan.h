@@ -8,8 +8,8 @@
 
 namespace coronet::plan {
 
-/// As make_run_plan(), for question.device. A plan that does not fit into question.memory is that of
-/// the least chunks, and takes more.
+/// As make_run_plan(), for question.device. A plan that does not fit into question.memory is that
+/// of the least chunks, and takes more.
 RunPlan make_device_plan(const Graph& graph, const Question& question, Place place);
 
 /// "fsdp takes 80.2 MiB of the GPU with the least chunks: weights 57.0 MiB, A 20.1 MiB"

@@ -362,11 +362,11 @@ RunPlan choose_run_plan(const Graph& graph, const Question& question,
     }
   }
   if (best) return *std::move(best);
-  throw Error(ErrorKind::kOutOfMemory,
-              fmt::format("no plan fits into {} {} each of {} rank{}: {}. What would help: {}",
-                          mib(question.memory), question.device ? "of the GPU of" : "on",
-                          question.ranks, question.ranks == 1 ? "" : "s",
-                          needs, help_words(graph, question)));
+  throw Error(
+      ErrorKind::kOutOfMemory,
+      fmt::format("no plan fits into {} {} each of {} rank{}: {}. What would help: {}",
+                  mib(question.memory), question.device ? "of the GPU of" : "on", question.ranks,
+                  question.ranks == 1 ? "" : "s", needs, help_words(graph, question)));
 }
 
 }  // namespace coronet::plan

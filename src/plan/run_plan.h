@@ -43,9 +43,9 @@ struct Question {
   std::uint64_t memory = 0;  ///< bytes that a rank may use, or its GPU; 0: no limit
   CostModel cost;
 
-  bool device = false;         ///< a rank has a GPU (device_plan.h): bytes are that one's
+  bool device = false;          ///< a rank has a GPU (device_plan.h): bytes are that one's
   double device_chunk_mib = 0;  ///< --device-chunk-mib
-  bool single = true;          ///< products of iterations are TF32's or BF16's, not float32's
+  bool single = true;           ///< products of iterations are TF32's or BF16's, not float32's
   /// Which neurons are supposed dead and stable (bound/supposed.h); null: none is.
   std::shared_ptr<const bound::Root> supposed;
 };

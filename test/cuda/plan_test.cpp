@@ -41,8 +41,8 @@ std::vector<Case> cases() {
   for (const std::uint64_t seed : {2, 3}) {
     const Graph graph = test::mlp(seed, 20, 3, 801, 5);
     test::Draw draw(seed);
-    all.push_back({"wide " + std::to_string(seed), graph,
-                   test::TestBox(draw, graph.inputs(), 0.02)});
+    all.push_back(
+        {"wide " + std::to_string(seed), graph, test::TestBox(draw, graph.inputs(), 0.02)});
   }
   return all;
 }
@@ -144,7 +144,8 @@ TEST(CudaPlan, RanksTakeWhatIsPlanned) {
         for (const char* name : {"A", "alpha and moments", "workspace", "total"}) {
           EXPECT_LE(ran.at(name), plan.at(name)) << name;
         }
-        EXPECT_GE(static_cast<double>(ran.at("total")), 0.95 * static_cast<double>(plan.at("total")));
+        EXPECT_GE(static_cast<double>(ran.at("total")),
+                  0.95 * static_cast<double>(plan.at("total")));
       }
     }
   }

@@ -42,9 +42,9 @@ struct FoundBounds {
   Bounds bounds;              ///< of the whole graph
   std::vector<double> forms;  ///< lower bounds
   bool timed_out = false;
-  double seconds = 0;                ///< spent on the bounds of nodes
-  double form_seconds = 0;           ///< and of forms
-  MemoryUsage memory;                ///< of this rank
+  double seconds = 0;       ///< spent on the bounds of nodes
+  double form_seconds = 0;  ///< and of forms
+  MemoryUsage memory;       ///< of this rank
   /// Of this rank's GPU, by class, and "total" (Accelerator::memory()); empty without one.
   std::map<std::string, std::uint64_t> device_memory;
   std::vector<RankReport> ranks;     ///< empty where one rank was alone
