@@ -3,9 +3,12 @@
 prints a table in Markdown.
 
     bench/plan_accuracy.py [--net NAME=FILE.onnx,FILE.vnnlib]... [--place fsdp]... [--ranks 1,2,4]
+    bench/plan_accuracy.py --device cuda --net NAME=FILE.onnx,FILE.vnnlib [--gpu-chunk-mib 256]
 
 Ranks are processes of this host, joined over RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Measured is the most that
-any of them had resident, and what the run's ledger counted at most on any rank. Times are those of `coronet bounds`.
+any of them had resident, and what the run's ledger counted at most on any rank; with --device cuda, the most that any
+of their GPUs held, and what rank 0's held of each class (A and slopes are not largest together). Times are those of
+`coronet bounds`, and planned without loading.
 """
 
 import argparse
@@ -31,6 +34,9 @@ def arguments_of(case):
     words = [*case["files"], "--threads", str(case["threads"]), "--method", case["method"], "--weights", case["place"]]
     if case["method"] == "alpha":
         words += ["--iterations", str(case["iterations"])]
+    words += ["--device", case["device"]]
+    if case["device"] != "cpu" and case["chunk"]:
+        words += ["--device-chunk-mib", str(case["chunk"])]
     return words
 
 
@@ -38,12 +44,11 @@ def planned(binary, case, out):
     link = ["--link", "tcp"] if case["ranks"] > 1 else []
     words = [binary, "plan", *arguments_of(case), *link, "--ranks", str(case["ranks"]), "--json", out]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-    plan = json.loads(pathlib.Path(out).read_text())
-    return plan["peak_bytes"], plan["seconds"]
+    return json.loads(pathlib.Path(out).read_text())
 
 
 def measured(binary, case, out, limit):
-    """(the most resident bytes of a rank, the most that one counted, seconds)"""
+    """What rank 0 wrote; None where the run failed or took too long."""
     port = str(free_port())
     processes = []
     for rank in range(case["ranks"]):
@@ -51,7 +56,9 @@ def measured(binary, case, out, limit):
         if case["ranks"] > 1:
             env |= {"RANK": str(rank), "WORLD_SIZE": str(case["ranks"])}
             env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        words = [binary, "bounds", *arguments_of(case)] + (["--json", out] if rank == 0 else [])
+        words = [binary, "bounds", *arguments_of(case)]
+        words += ["--converged", case["converged"]] if case["converged"] else []
+        words += ["--json", out] if rank == 0 else []
         processes.append(subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL))
     try:
         for process in processes:
@@ -63,12 +70,46 @@ def measured(binary, case, out, limit):
         for process in processes:
             process.kill()
             process.wait()
-    found = json.loads(pathlib.Path(out).read_text())
-    seconds = found["seconds"] + found["row_seconds"]
+    return json.loads(pathlib.Path(out).read_text())
+
+
+def seconds_of(found):
+    return found["seconds"] + found["row_seconds"]
+
+
+def cpu_row(case, plan, found):
+    """Cells of a table, and how far off the plan was."""
     if case["ranks"] == 1:
-        return found["memory"], found["counted_memory"]["all"]["most"], seconds
-    ranks = found["ranks"]
-    return max(r["peak_bytes"] for r in ranks), max(r["memory"]["all"]["most"] for r in ranks), seconds
+        peak, counted = found["memory"], found["counted_memory"]["all"]["most"]
+    else:
+        peak = max(r["peak_bytes"] for r in found["ranks"])
+        counted = max(r["memory"]["all"]["most"] for r in found["ranks"])
+    bytes_planned = plan["peak_bytes"]
+    off = bytes_planned / peak - 1
+    return [f"{bytes_planned / MIB:.1f}", f"{counted / MIB:.1f}", f"{peak / MIB:.1f}", f"{100 * off:+.1f} %",
+            f"{plan['seconds']:.2f}", f"{seconds_of(found):.2f}"], abs(off)
+
+
+CLASSES = ["weights", "A", "alpha and moments", "workspace"]
+
+
+def gpu_row(case, plan, found):
+    """The same of GPUs."""
+    counted = found["device_memory"]
+    peak = max([counted["total"]] + [r["device_bytes"] for r in found.get("ranks", [])])
+    off = plan["peak_bytes"] / peak - 1
+    most = {c: max(p["bytes"].get(c, 0) for p in plan["phases"]) for c in CLASSES}
+    classes = [f"{most[c] / 1e6:.1f} / {counted.get(c, 0) / 1e6:.1f}" for c in CLASSES]
+    seconds = sum(p["seconds"] for p in plan["phases"] if p["name"] != "load")
+    took = seconds_of(found)
+    return [f"{plan['peak_bytes'] / 1e6:.1f}", f"{peak / 1e6:.1f}", f"{100 * off:+.1f} %", *classes,
+            f"{seconds:.2f}", f"{took:.2f}", f"{100 * (seconds / took - 1):+.0f} %"], abs(off)
+
+
+CPU_TITLES = ["network", "method", "weights", "ranks", "threads", "planned, MiB", "counted", "peak",
+              "planned less peak", "planned, s", "took, s"]
+GPU_TITLES = ["network", "method", "weights", "ranks", "threads", "planned, MB", "most of any GPU", "planned less most",
+              *CLASSES, "planned, s", "took, s", "planned less took"]
 
 
 def main():
@@ -81,10 +122,13 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--method", default="crown,alpha")
     parser.add_argument("--iterations", type=int, default=20)
+    parser.add_argument("--converged", default="", help="of coronet bounds; plans of GPUs are of 0")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--gpu-chunk-mib", type=float, default=0)
     parser.add_argument("--limit", type=float, default=600, help="seconds of a run")
     a = parser.parse_args()
-    print("| network | method | weights | ranks | threads | planned, MiB | counted | peak | planned less peak "
-          "| planned, s | took, s |\n|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    titles = CPU_TITLES if a.device == "cpu" else GPU_TITLES
+    print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles), flush=True)
     worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
         out = str(pathlib.Path(folder) / "out.json")
@@ -92,18 +136,17 @@ def main():
                 a.net, a.method.split(","), a.place.split(","), a.ranks.split(","), a.threads.split(",")):
             name, files = net.split("=", 1)
             case = {"files": files.split(","), "method": method, "place": place, "ranks": int(ranks),
-                    "threads": int(threads), "iterations": a.iterations}
-            plan, plan_seconds = planned(a.coronet, case, out)
-            row = f"| {name} | {method} | {place} | {ranks} | {threads} | {plan / MIB:.1f} "
+                    "threads": int(threads), "iterations": a.iterations, "converged": a.converged,
+                    "device": a.device, "chunk": a.gpu_chunk_mib}
+            plan = planned(a.coronet, case, out)
+            head = f"| {name} | {method} | {place} | {ranks} | {threads} | "
             found = measured(a.coronet, case, out, a.limit)
             if found is None:
-                print(row + "| | did not end | | | |", flush=True)
+                print(head + "did not end |", flush=True)
                 continue
-            peak, counted, seconds = found
-            off = plan / peak - 1
-            worst = max(worst, abs(off))
-            print(row + f"| {counted / MIB:.1f} | {peak / MIB:.1f} | {100 * off:+.1f} % | {plan_seconds:.2f} "
-                  f"| {seconds:.2f} |", flush=True)
+            cells, off = (cpu_row if a.device == "cpu" else gpu_row)(case, plan, found)
+            worst = max(worst, off)
+            print(head + " | ".join(cells) + " |", flush=True)
     print(f"\nfarthest: {100 * worst:.1f} %", file=sys.stderr)
 
 

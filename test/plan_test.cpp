@@ -227,7 +227,8 @@ TEST_F(PlanProgram, SaysWhatIsWrong) {
       {{"plan", "--mesh", "tensor=2"}, 2, "share rows"},
       {{"plan", "--zones", "2"}, 2, "not planned"},
       {{"plan", "--mesh", "rows=2", "--ranks", "3"}, 2, "--ranks says 3"},
-      {{"plan", "--device", "cuda"}, 2, "ranks on CPUs"},
+      {{"plan", "--device", "cuda", "--memory", "1MiB"}, 4, "of the GPU of each of 1 rank"},
+      {{"plan", "--device", "cuda", "--gpu-peer", "0"}, 2, "--gpu-peer"},
       {{"plan", "--weights", "here"}, 2, "replicated, fsdp, stream or auto"},
       {{"plan", "--link", "string"}, 2, "--link"},
       {{"plan", "--memory", "1MiB"}, 4, "no plan fits"},
@@ -257,6 +258,26 @@ TEST_F(PlanProgram, AutoLeavesOutWhatDoesNotFit) {
     const Json& memory = alone ? ran["counted_memory"] : ran["ranks"][0]["memory"];
     EXPECT_TRUE(memory.contains("A"));
     EXPECT_FALSE(memory.contains("packed weights"));
+  }
+}
+
+/// Wherever it is made, with a GPU or without.
+TEST_F(PlanProgram, PlansGpus) {
+  for (const char* ranks : {"1", "4"}) {
+    for (const char* weights : {"replicated", "fsdp", "stream", "auto"}) {
+      const Json made = json({"plan", "--device", "cuda", "--ranks", ranks, "--weights", weights,
+                              "--memory", "8GiB", "--method", "alpha", "--iterations", "3"});
+      EXPECT_TRUE(made["device"]);
+      const Json& bytes = made["phases"].back()["bytes"];
+      EXPECT_TRUE(bytes.contains("workspace"));
+      EXPECT_FALSE(bytes.contains("process"));
+      EXPECT_LE(made["peak_bytes"].get<double>(), 8 * 0x1p30);
+      std::uint64_t most = 0;
+      for (const Json& phase : made["phases"]) {
+        most = std::max(most, phase["bytes"]["all"].get<std::uint64_t>());
+      }
+      EXPECT_EQ(made["peak_bytes"], most);
+    }
   }
 }
 

@@ -41,9 +41,21 @@ std::unique_ptr<Accelerator> open_named(const Options& options) {
 
 #ifdef CORONET_HAS_CUDA
 int count_devices() { return cuda_devices(); }
+std::size_t free_device_bytes(const std::string& device) {
+  const int ordinal = cuda_ordinal(device);
+  return ordinal < cuda_devices() ? cuda_free_bytes(ordinal) : 0;
+}
 #else
 int count_devices() { return 0; }
+std::size_t free_device_bytes(const std::string&) { return 0; }
 #endif
+
+std::size_t given_device_bytes(const Options& options, bool planned) {
+  const double mib = options.device_memory_mib > 0 ? options.device_memory_mib
+                     : planned                     ? options.memory_gib * 1024
+                                                   : 0;
+  return static_cast<std::size_t>(mib * 0x1p20);
+}
 
 std::unique_ptr<Accelerator> open_accelerator(const Options& options, const Graph& graph) {
   if (options.device == "cpu") return nullptr;

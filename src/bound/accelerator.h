@@ -57,6 +57,12 @@ inline std::uint64_t peak_bytes(const Accelerator* accelerator) {
 /// How many devices there are; none in a build without CUDA.
 int count_devices();
 
+/// Bytes of a GPU that a run may take, as it was told: --device-memory-mib, or, where a plan says
+/// where the weights are (--mesh auto), --memory; 0: nine tenths of what is free.
+std::size_t given_device_bytes(const Options& options, bool planned);
+/// Those nine tenths, of the CUDA device that is named so; 0: there is none here.
+std::size_t free_device_bytes(const std::string& device);
+
 /// The device that options.device names: nothing for the CPU. "auto" takes the first CUDA device,
 /// "auto:N" another one, where it is there and the network has weights enough to be worth it.
 /// Errors: kBadInput for a name that is none or a device that is not there, and what this build was

@@ -32,7 +32,8 @@ struct Context {
   MemoryLedger* ledger = nullptr;  ///< this rank's, if somebody counts (count_in)
   /// From so many products on for each worker that would have rows (so many of them at least), the
   /// device is sooner: with less, its kernels are shorter than their launches.
-  double device_products = 1.5e7;
+  double device_products = kDeviceProducts;
+  static constexpr double kDeviceProducts = 1.5e7;
   static constexpr int kRowsOfAWorker = 8;
 
   Context(const Network<float>& n32, const Network<double>& n64, const Options& o, Workers& w,

@@ -1,6 +1,8 @@
 #include "bound/optimise.h"
 
 #include <algorithm>
+#include <numeric>
+#include <variant>
 
 #include "bound/accelerator.h"
 #include "bound/row_task.h"
@@ -20,6 +22,17 @@ RowList renumbered(const RowList& list, const std::vector<int>& kept) {
     j = static_cast<int>(std::lower_bound(kept.begin(), kept.end(), j) - kept.begin());
   }
   return to;
+}
+
+std::optional<Reduced> outline_of(const Graph& graph, const Bounds& bounds, const RowList& list) {
+  // All of the node, unless its neurons are rows of a weight.
+  std::vector<int> asked = neurons_of(list);
+  const Node& node = graph.nodes[list.node];
+  if (asked.empty() || !std::holds_alternative<Dense>(node.op)) {
+    asked.resize(node.shape.size());
+    std::iota(asked.begin(), asked.end(), 0);
+  }
+  return outline(graph, bounds, list.node, asked);
 }
 
 bool usable_patches(const RowList& list, const Shape& shape) {

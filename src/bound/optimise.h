@@ -2,10 +2,12 @@
 // in double with it.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "bound/context.h"
 #include "bound/engine.h"
+#include "bound/reduce.h"
 
 namespace coronet::bound {
 
@@ -74,6 +76,9 @@ RowBounds bound_rows_here(Context& context, const Root& root, const RowList& lis
 std::vector<int> neurons_of(const RowList& list);
 /// The list where neurons kept[i] are now called i.
 RowList renumbered(const RowList& list, const std::vector<int>& kept);
+
+/// What remains of the graph below the rows of a list (reduce.h: outline()).
+std::optional<Reduced> outline_of(const Graph& graph, const Bounds& bounds, const RowList& list);
 
 /// Can the rows of the list be carried in windows of the node's image?
 bool usable_patches(const RowList& list, const Shape& shape);

@@ -103,6 +103,7 @@ bound::FoundBounds bound_by_rows(const HeldNetwork& network, const search::Graph
   found.form_seconds = elapsed_seconds() - middle;
   ranks.end(network.ledger());
   found.memory = network.ledger().usage();
+  if (accelerator != nullptr) found.device_memory = accelerator->memory();
   found.bounds = std::move(root.bounds);
   found.timed_out = root.timed_out || deadline.passed();
   found.ranks = ranks.reports();

@@ -90,6 +90,7 @@ std::string bounds_json(const BoundsReport& report, const Options& options,
   out["timed_out"] = report.found.timed_out;
   out["memory"] = peak_resident_bytes();
   out["counted_memory"] = memory_json(report.found.memory);
+  if (!report.found.device_memory.empty()) out["device_memory"] = report.found.device_memory;
   if (!report.found.ranks.empty()) out["ranks"] = ranks_json(report.found.ranks);
   if (!report.found.link.empty()) out["device_link"] = report.found.link;
   for (std::size_t r = 0; r < report.found.shares.size(); ++r) {

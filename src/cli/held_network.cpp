@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/resources.h"
+#include "bound/accelerator.h"
 #include "cli/plan_question.h"
 #include "comm/packet.h"
 #include "plan/run_plan.h"
@@ -28,7 +29,13 @@ Place place_of(const Graph& graph, comm::Channel* channel, const Options& option
   plan::Question question = plan_question(options, channel == nullptr ? 1 : channel->size());
   question.processes = channel != nullptr && options.ranks <= 1;
   // Ranks that are threads of one process have its memory together, and what it takes itself once.
-  if (options.ranks > 1 && question.memory > plan::RunPlan::kProcessBytes) {
+  // Each has a GPU, or what it may take of one.
+  if (question.device) {
+    const int gpus = bound::count_devices();
+    if (bound::given_device_bytes(options, true) == 0 && gpus > 0) {
+      question.memory /= static_cast<std::uint64_t>((question.ranks + gpus - 1) / gpus);
+    }
+  } else if (options.ranks > 1 && question.memory > plan::RunPlan::kProcessBytes) {
     const std::uint64_t own = question.memory - plan::RunPlan::kProcessBytes;
     question.memory =
         plan::RunPlan::kProcessBytes + own / static_cast<std::uint64_t>(options.ranks);

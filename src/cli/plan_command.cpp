@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "bound/supposed.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/options_cli.h"
@@ -17,6 +18,7 @@
 #include "io/file.h"
 #include "io/onnx.h"
 #include "io/vnnlib.h"
+#include "search/spec.h"
 
 namespace coronet::cli {
 
@@ -31,13 +33,16 @@ struct PlanArguments {
 };
 
 constexpr const char* kFooter = R"(
-Nothing is run and no large weight is read. The plan is of bounds of all nodes over the property's box by ranks
-on CPUs that share rows; docs/plan.md says what is counted and how time is estimated.
+Nothing is run. The plan is of bounds of all nodes over the property's box by ranks that share rows: on CPUs,
+where no large weight is read, or with --device cuda on a GPU each, where all bytes are the GPU's, --memory is what
+each may hold, and weights are read a few times to see which neurons are dead (no GPU is needed for that);
+docs/plan.md says what is counted and how time is estimated.
 
 Examples:
   coronet plan net.onnx property.vnnlib --ranks 8 --memory 40GiB
   coronet plan net.onnx property.vnnlib --ranks 4 --threads 8 --memory 512MiB --method alpha --weights fsdp
   coronet plan net.onnx property.vnnlib --ranks 64 --link tcp --bandwidth 25e9 --latency 5e-6
+  coronet plan net.onnx property.vnnlib --ranks 4 --device cuda --memory 8GiB --method alpha --iterations 20
 )";
 
 /// The ranks of the plan: those of the mesh, or of --ranks.
@@ -75,14 +80,17 @@ std::vector<std::vector<double>> middle_values(const Graph& graph, const plan::Q
   return evaluate_nodes(graph, x);
 }
 
+/// What rows on a GPU will find dead and stable, about.
+std::shared_ptr<const bound::Root> supposed_of(const Graph& graph, const plan::Question& question,
+                                               const Box& box) {
+  const search::GraphBox about = search::make_graph_box(graph, box);
+  Workers workers(question.threads);
+  return std::make_shared<const bound::Root>(
+      bound::supposed_root(graph, about.lower, about.upper, workers));
+}
+
 int print_plan(const PlanArguments& arguments) {
   const Options& options = arguments.options;
-  if (options.device.starts_with("cuda")) {
-    throw Error(ErrorKind::kBadInput,
-                fmt::format("--device {}: what is planned is ranks on CPUs; what a GPU holds, "
-                            "`coronet bounds --json` reports",
-                            options.device));
-  }
   const QueryFiles files = query_files(arguments.files, {});
   plan::Question question = plan_question(options, ranks_of(options));
   question.cost = arguments.cost;
@@ -99,7 +107,13 @@ int print_plan(const PlanArguments& arguments) {
     for (const Constraint& c : clause.constraints) question.input_terms |= !c.inputs.empty();
   }
   question.forms = *std::max_element(forms.begin(), forms.end());
-  if (!property.boxes.empty()) question.values = middle_values(graph, question, property.boxes[0]);
+  if (!property.boxes.empty()) {
+    if (question.device) {
+      question.supposed = supposed_of(graph, question, property.boxes[0]);
+    } else {
+      question.values = middle_values(graph, question, property.boxes[0]);
+    }
+  }
   const plan::RunPlan made = plan::choose_run_plan(graph, question, places);
   const bool good = say(plan_text(graph, question, made));
   if (!arguments.json_file.empty()) {
@@ -135,20 +149,31 @@ void add_plan(CLI::App& app, int& exit_code) {
       ->group(model);
   struct Constant {
     const char* flag;
-    double plan::CostModel::*value;
+    double& (*of)(plan::CostModel&);
     const char* help;
   };
+#define CORONET_OF(member) [](plan::CostModel& cost) -> double& { return cost.member; }
   const std::vector<Constant> constants = {
-      {"--rate32", &plan::CostModel::products32, "products of a thread in a second, in float32"},
-      {"--rate64", &plan::CostModel::products64, "and in double"},
-      {"--conv-rate", &plan::CostModel::convolutions, "of these, what a convolution's are"},
-      {"--column-rate", &plan::CostModel::columns, "and with one column"},
-      {"--bandwidth", &plan::CostModel::bandwidth, "bytes a second that a rank gets from others"},
-      {"--latency", &plan::CostModel::latency, "seconds of a letter and its answer"},
-      {"--file-rate", &plan::CostModel::file, "bytes a second that a rank reads from the file"}};
+      {"--rate32", CORONET_OF(products32), "products of a thread in a second, in float32"},
+      {"--rate64", CORONET_OF(products64), "and in double"},
+      {"--conv-rate", CORONET_OF(convolutions), "of these, what a convolution's are"},
+      {"--column-rate", CORONET_OF(columns), "and with one column"},
+      {"--bandwidth", CORONET_OF(bandwidth), "bytes a second that a rank gets from others"},
+      {"--latency", CORONET_OF(latency), "seconds of a letter and its answer"},
+      {"--file-rate", CORONET_OF(file), "bytes a second that a rank reads from the file"},
+      {"--gpu-tf32", CORONET_OF(gpu.tf32), "products of a GPU in a second, in TF32 or BF16"},
+      {"--gpu-fp32", CORONET_OF(gpu.fp32), "in float32"},
+      {"--gpu-fp64", CORONET_OF(gpu.fp64), "and in double"},
+      {"--gpu-conv", CORONET_OF(gpu.conv), "of these, what a convolution's are"},
+      {"--gpu-memory", CORONET_OF(gpu.memory), "bytes a second that its kernels read and write"},
+      {"--gpu-launch", CORONET_OF(gpu.launch), "seconds that a kernel takes at least"},
+      {"--gpu-peer", CORONET_OF(gpu.peer), "bytes a second that a GPU gets from others"},
+      {"--gpu-host", CORONET_OF(gpu.host), "and from its host"},
+      {"--gpu-start", CORONET_OF(gpu.start), "seconds until cuBLAS has loaded its kernels"}};
+#undef CORONET_OF
   auto given = std::make_shared<plan::CostModel>();
   for (const Constant& c : constants) {
-    command->add_option(c.flag, (*given).*c.value, c.help)
+    command->add_option(c.flag, c.of(*given), c.help)
         ->check(CLI::PositiveNumber)
         ->type_name("N")
         ->group(model);
@@ -160,7 +185,7 @@ void add_plan(CLI::App& app, int& exit_code) {
                       : arguments->link == "tcp" ? plan::CostModel::tcp()
                                                  : plan::CostModel::threads();
     for (const Constant& c : constants) {
-      if (command->count(c.flag) > 0) arguments->cost.*c.value = (*given).*c.value;
+      if (command->count(c.flag) > 0) c.of(arguments->cost) = c.of(*given);
     }
     if (command->count("--spec-iterations") == 0) {
       arguments->options.spec_iterations = arguments->options.iterations;

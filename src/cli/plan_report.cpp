@@ -50,9 +50,13 @@ std::string phases_table(const RunPlan& plan) {
     }
     if (any) table.row(std::move(cells));
   };
-  row("process", [&](const Phase&) { return plan.process_bytes(); });
+  if (!plan.device) row("process", [&](const Phase&) { return plan.process_bytes(); });
   for (int i = 0; i < kMemoryClasses; ++i) {
     row(name_of(memory_class(i)), [i](const Phase& phase) { return phase.bytes[i]; });
+  }
+  for (std::size_t t = 0; t < cuda::kTensors; ++t) {
+    row(cuda::name_of(static_cast<cuda::Tensor>(t)),
+        [t](const Phase& phase) { return phase.device[t]; });
   }
   row("all", [&](const Phase& phase) { return plan.process_bytes() + phase.total; });
   return table.text();
@@ -89,11 +93,15 @@ std::string transfers_table(const RunPlan& plan) {
 
 std::string plan_text(const Graph& graph, const plan::Question& question, const RunPlan& plan) {
   std::string text = fmt::format(
-      "--mesh {} --weights {}: {} rank{} of {} thread{}; at most {} MiB on each of {} MiB that it "
-      "may use; about {:.3g} s\n\n",
+      "--mesh {} --weights {}: {} rank{} of {} thread{}{}; at most {} MiB on each{}; about {:.3g} "
+      "s\n\n",
       words_of(plan.mesh), plan::name_of(plan.place), question.ranks,
       question.ranks == 1 ? "" : "s", question.threads, question.threads == 1 ? "" : "s",
-      mib_words(plan.peak_bytes()), mib_words(question.memory), plan.seconds());
+      plan.device ? " and a GPU" : "", mib_words(plan.peak_bytes()),
+      question.memory == 0 ? " GPU"
+                           : fmt::format("{} of {} MiB that it may use", plan.device ? " GPU" : "",
+                                         mib_words(question.memory)),
+      plan.seconds());
   text += weights_table(graph, plan) + "\n" + phases_table(plan) + transfers_table(plan) + "\n";
   Table times({"seconds", ">products", ">transfers", ">both"});
   for (const Phase& phase : plan.phases) {
@@ -113,6 +121,7 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
   out["weights"] = plan::name_of(plan.place);
   out["ranks"] = question.ranks;
   out["threads"] = question.threads;
+  out["device"] = plan.device;
   out["memory_bytes"] = question.memory;
   out["peak_bytes"] = plan.peak_bytes();
   out["seconds"] = plan.seconds();
@@ -130,9 +139,13 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
   for (const Phase& phase : plan.phases) {
     Json one;
     one["name"] = phase.name;
-    one["bytes"]["process"] = plan.process_bytes();
+    if (!plan.device) one["bytes"]["process"] = plan.process_bytes();
     for (int i = 0; i < kMemoryClasses; ++i) {
       if (phase.bytes[i] > 0) one["bytes"][name_of(memory_class(i))] = phase.bytes[i];
+    }
+    for (std::size_t t = 0; t < cuda::kTensors; ++t) {
+      if (phase.device[t] == 0) continue;
+      one["bytes"][cuda::name_of(static_cast<cuda::Tensor>(t))] = phase.device[t];
     }
     one["bytes"]["all"] = plan.process_bytes() + phase.total;
     one["products32"] = phase.products32;
@@ -146,6 +159,7 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
     }
     one["compute_seconds"] = phase.compute_seconds;
     one["transfer_seconds"] = phase.transfer_seconds;
+    one["seconds"] = phase.seconds();
     out["phases"].push_back(std::move(one));
   }
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -17,6 +17,19 @@ std::size_t rounded(std::size_t bytes) {
 
 }  // namespace
 
+bool Heap::grow(std::size_t bytes) {
+  const std::size_t more = (bytes + granularity_ - 1) / granularity_ * granularity_;
+  if (more + size_ + aside_ > limit_ || !extend(more)) return false;
+  size_ += more;
+  return true;
+}
+
+bool Heap::set_aside(std::size_t bytes) {
+  if (bytes + size_ + aside_ > limit_) return false;
+  aside_ += bytes;
+  return true;
+}
+
 const char* name_of(Tensor tensor) {
   switch (tensor) {
     case Tensor::kWeights:
@@ -48,9 +61,9 @@ Arena::Blocks::iterator Arena::merge(Blocks::iterator left, Blocks::iterator rig
 bool Arena::grow(std::size_t bytes) {
   const auto last = blocks_.empty() ? blocks_.end() : std::prev(blocks_.end());
   const bool extends = last != blocks_.end() && last->second.free;
-  char* const end = heap_.begin() + heap_.size();
-  if (!heap_.grow(bytes - (extends ? last->second.bytes : 0))) return false;
-  const auto more = static_cast<std::size_t>(heap_.begin() + heap_.size() - end);
+  char* const end = heap_->begin() + heap_->size();
+  if (!heap_->grow(bytes - (extends ? last->second.bytes : 0))) return false;
+  const auto more = static_cast<std::size_t>(heap_->begin() + heap_->size() - end);
   const auto added = blocks_.insert({end, {more, Tensor::kWorkspace, true}}).first;
   free_.insert({more, end});
   if (extends) merge(last, added);
@@ -89,12 +102,12 @@ void Arena::count(std::size_t bytes, Tensor tensor) {
 }
 
 void Arena::set_aside(std::size_t bytes, Tensor tensor, const char* what) {
-  if (!heap_.set_aside(bytes)) refuse(bytes, tensor, what);
+  if (!heap_->set_aside(bytes)) refuse(bytes, tensor, what);
   count(bytes, tensor);
 }
 
 void Arena::take_back(std::size_t bytes, Tensor tensor) noexcept {
-  heap_.take_back(bytes);
+  heap_->take_back(bytes);
   now_.by[static_cast<int>(tensor)] -= bytes;
   now_.total -= bytes;
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -25,13 +26,12 @@ struct Usage {
   std::size_t total = 0;
 };
 
-/// Blocks of the memory of the device that is current. All work on them runs on one stream, so a
-/// block that was given back may be dealt out at once: what reads it next is queued behind what
-/// wrote it. For one thread at a time.
+/// Blocks of a heap, as of the memory of the device that is current. All work on them runs on one
+/// stream, so a block that was given back may be dealt out at once: what reads it next is queued
+/// behind what wrote it. For one thread at a time.
 class Arena {
  public:
-  /// At most `limit` bytes are ever taken from the driver.
-  explicit Arena(std::size_t limit) : heap_(limit) {}
+  explicit Arena(std::unique_ptr<Heap> heap) : heap_(std::move(heap)) {}
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -43,9 +43,9 @@ class Arena {
   void set_aside(std::size_t bytes, Tensor tensor, const char* what);
   void take_back(std::size_t bytes, Tensor tensor) noexcept;
 
-  [[nodiscard]] std::size_t limit() const { return heap_.limit(); }
+  [[nodiscard]] std::size_t limit() const { return heap_->limit(); }
   /// Bytes taken from the driver: the most that was ever in use, and what lay unused between.
-  [[nodiscard]] std::size_t reserved() const { return heap_.size() + heap_.aside(); }
+  [[nodiscard]] std::size_t reserved() const { return heap_->size() + heap_->aside(); }
   [[nodiscard]] const Usage& now() const { return now_; }
   /// `by` is each class's own maximum, `total` that of their sum: they need not coincide.
   [[nodiscard]] const Usage& most() const { return most_; }
@@ -63,7 +63,7 @@ class Arena {
   void count(std::size_t bytes, Tensor tensor);
   [[noreturn]] void refuse(std::size_t bytes, Tensor tensor, const char* what) const;
 
-  Heap heap_;
+  std::unique_ptr<Heap> heap_;
   Blocks blocks_;                                 // by address
   std::set<std::pair<std::size_t, char*>> free_;  // by size, for the best fit
   Usage now_;

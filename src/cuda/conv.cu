@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "cuda/affine.h"
@@ -16,20 +17,6 @@ namespace coronet::cuda {
 namespace {
 
 constexpr int kLargest = 8191;  // of images, windows and kernels: coordinates are kept in 16 bits
-
-// Tiles of K: the weights are padded to the larger one.
-constexpr int kBlockK = 16;
-
-/// Columns of a block, by the channels of a group.
-int columns_for(int channels) {
-  if (channels <= 4) return 4;
-  if (channels <= 8) return 8;
-  if (channels <= 16) return 16;
-  if (channels <= 32) return 32;
-  return 64;
-}
-
-int round_up(int x, int to) { return (x + to - 1) / to * to; }
 
 ConvSide side(const Geometry& g, const Shape& shape, int groups) {
   ConvSide s{};
@@ -92,7 +79,7 @@ bool tensor_cores(const ConvWork<double>&, Precision) { return false; }
 
 void launch(Device& device, const ConvWork<float>& work, int groups, Precision precision) {
   if (tensor_cores(work, precision)) {
-    switch (columns_for(work.target.per_group)) {
+    switch (conv_columns(work.target.per_group)) {
       case 8:
         return launch<Tf32Tile<256, 8, 16, 4>, 2>(device, work, groups);
       case 16:
@@ -103,7 +90,7 @@ void launch(Device& device, const ConvWork<float>& work, int groups, Precision p
         return launch<Tf32Tile<128, 64, 16, 4>, 3>(device, work, groups);
     }
   }
-  switch (columns_for(work.target.per_group)) {
+  switch (conv_columns(work.target.per_group)) {
     case 4:
       return launch<FmaTile<float, 256, 4, 16, 2, 4>, 2>(device, work, groups);
     case 8:
@@ -118,7 +105,7 @@ void launch(Device& device, const ConvWork<float>& work, int groups, Precision p
 }
 
 void launch(Device& device, const ConvWork<double>& work, int groups, Precision) {
-  switch (columns_for(work.target.per_group)) {
+  switch (conv_columns(work.target.per_group)) {
     case 4:
       return launch<FmaTile<double, 256, 4, 8, 2, 4>, 2>(device, work, groups);
     case 8:
@@ -145,62 +132,30 @@ DeviceConv<T>::DeviceConv(Device& device, const Conv& conv) : conv_(&conv) {
                     " x " + std::to_string(reach_w) + " pixels is larger than " +
                     std::to_string(kLargest) + " on a side. Take the CPU.");
   }
-  const auto forward = [](int kernel, int dilation, int stride, int pad) {
-    Line line;
-    line.from_step = stride;
-    for (int k = 0; k < kernel; ++k) {
-      line.offset.push_back(k * dilation - pad);
-      line.tap.push_back(k);
-    }
-    return line;
-  };
   Weight brought;
   if (!conv.weight.here()) brought = gathered(conv.weight);
   const Weight& weight = conv.weight.here() ? conv.weight : brought;
-  add_phase(device, weight, forward_,
-            forward(conv.kernel_h, conv.dilation_h, conv.stride_h, conv.pad_top),
-            forward(conv.kernel_w, conv.dilation_w, conv.stride_w, conv.pad_left), false);
-  // Input pixels with (i + pad) mod stride = phase; taps descend, so that source pixels ascend.
-  const auto adjoint = [](int kernel, int dilation, int stride, int pad, int phase) {
-    Line line;
-    line.to_step = stride;
-    line.to_base = phase - pad;
-    for (int k = kernel - 1; k >= 0; --k) {
-      const int offset = phase - k * dilation;
-      if (offset % stride != 0) continue;
-      line.offset.push_back(offset / stride);
-      line.tap.push_back(k);
-    }
-    return line;
-  };
-  for (int y = 0; y < conv.stride_h; ++y) {
-    for (int x = 0; x < conv.stride_w; ++x) {
-      add_phase(device, weight, adjoint_,
-                adjoint(conv.kernel_h, conv.dilation_h, conv.stride_h, conv.pad_top, y),
-                adjoint(conv.kernel_w, conv.dilation_w, conv.stride_w, conv.pad_left, x), true);
-    }
+  for (ConvPhase& phase : forward_phases(conv)) {
+    forward_.push_back(laid_out(device, weight, std::move(phase), false));
+  }
+  for (ConvPhase& phase : adjoint_phases(conv)) {
+    adjoint_.push_back(laid_out(device, weight, std::move(phase), true));
   }
   const std::vector<T> bias(conv.bias.begin(), conv.bias.end());
   bias_ = device.upload(bias, Tensor::kWeights, "the bias of a Conv");
 }
 
 template <class T>
-void DeviceConv<T>::add_phase(Device& device, const Weight& weight, std::vector<Phase>& phases,
-                              const Line& y, const Line& x, bool adjoint) const {
+auto DeviceConv<T>::laid_out(Device& device, const Weight& weight, ConvPhase of, bool adjoint) const
+    -> Phase {
   const Conv& op = *conv_;
   const int cin = op.in.channels / op.groups;
   const int cout = op.out.channels / op.groups;
-  const int source = adjoint ? cout : cin;
-  const int target = adjoint ? cin : cout;
   Phase phase;
-  phase.y = y;
-  phase.x = x;
-  phase.taps = static_cast<int>(y.tap.size() * x.tap.size());
-  phase.k = round_up(phase.taps * source, kBlockK);
-  phase.n = round_up(target, columns_for(target));
+  static_cast<ConvPhase&>(phase) = std::move(of);
   std::vector<int> offsets;
-  for (const int dy : y.offset) {
-    for (const int dx : x.offset) {
+  for (const int dy : phase.y.offset) {
+    for (const int dx : phase.x.offset) {
       offsets.push_back(static_cast<int>(static_cast<unsigned>(dy) << 16 |
                                          (static_cast<unsigned>(dx) & 0xFFFFU)));
     }
@@ -208,10 +163,10 @@ void DeviceConv<T>::add_phase(Device& device, const Weight& weight, std::vector<
   std::vector<T> weights(static_cast<std::size_t>(op.groups) * phase.k * phase.n, T(0));
   for (int g = 0; g < op.groups; ++g) {
     std::size_t k = 0;
-    for (const int ky : y.tap) {
-      for (const int kx : x.tap) {
-        for (int s = 0; s < source; ++s, ++k) {
-          for (int t = 0; t < target; ++t) {
+    for (const int ky : phase.y.tap) {
+      for (const int kx : phase.x.tap) {
+        for (int s = 0; s < phase.source; ++s, ++k) {
+          for (int t = 0; t < phase.target; ++t) {
             const int o = g * cout + (adjoint ? s : t);
             const int i = adjoint ? t : s;
             weights[(static_cast<std::size_t>(g) * phase.k + k) * phase.n + t] =
@@ -232,7 +187,7 @@ void DeviceConv<T>::add_phase(Device& device, const Weight& weight, std::vector<
     }
     phase.rounded = device.upload(weights, Tensor::kWeights, "the weights of a Conv in TF32");
   }
-  phases.push_back(std::move(phase));
+  return phase;
 }
 
 template <class T>
@@ -262,7 +217,7 @@ void DeviceConv<T>::run(Device& device, const std::vector<Phase>& phases, const 
   for (const Phase& phase : phases) {
     // Pixels that no tap reaches stay as they are, or become zero.
     if (phase.taps == 0 && accumulate) continue;
-    const auto line = [](const Line& l, int size) {
+    const auto line = [](const ConvTaps& l, int size) {
       return ConvLine{l.to_step, l.to_base, l.from_step, (size + l.to_step - 1) / l.to_step};
     };
     work.y = line(phase.y, work.target.y.size);

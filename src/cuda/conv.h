@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "cuda/conv_phases.h"
 #include "cuda/device.h"
 #include "cuda/gemm.h"
 #include "cuda/geometry.h"
@@ -42,26 +43,13 @@ class DeviceConv {
   [[nodiscard]] std::size_t bytes() const;
 
  private:
-  // Along one axis, destination pixels to_step * q + to_base read the source pixels
-  // from_step * q + a tap's offset. The adjoint of a convolution with stride s has s such phases,
-  // forward has one.
-  struct Line {
-    int to_step = 1;
-    int to_base = 0;
-    int from_step = 1;
-    std::vector<int> offset;  // ascending
-    std::vector<int> tap;
-  };
-  struct Phase {
-    Line y, x;
-    int taps = 0;
-    int k = 0, n = 0;     // of the weights, padded with zeros
+  struct Phase : ConvPhase {
     Buffer<int> offsets;  // [taps] dy in the upper and dx in the lower 16 bits
     Buffer<T> weights;    // [groups][k][n]
     Buffer<T> rounded;    // the same in TF32, where T is float
   };
-  void add_phase(Device& device, const Weight& weight, std::vector<Phase>& phases, const Line& y,
-                 const Line& x, bool adjoint) const;
+  [[nodiscard]] Phase laid_out(Device& device, const Weight& weight, ConvPhase of,
+                               bool adjoint) const;
   void run(Device& device, const std::vector<Phase>& phases, const Rows& rows, const T* from,
            const Geometry& from_g, T* to, const Geometry& to_g, const T* bias, bool accumulate,
            Precision precision) const;

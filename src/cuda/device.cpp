@@ -12,10 +12,6 @@ namespace coronet::cuda {
 
 namespace {
 
-// What NVIDIA recommends for Hopper; the same everywhere, since another size may choose another
-// kernel.
-constexpr std::size_t kBlasWorkspace = std::size_t{16} << 20;
-
 Properties read(int ordinal) {
   cudaDeviceProp p{};
   CORONET_CUDA_CHECK(cudaGetDeviceProperties(&p, ordinal));
@@ -56,6 +52,8 @@ Properties open(int ordinal) {
   return p;
 }
 
+std::size_t usable(const Properties& p) { return p.free / 10 * 9; }
+
 }  // namespace
 
 std::vector<Properties> devices() {
@@ -68,6 +66,8 @@ std::vector<Properties> devices() {
   for (int i = 0; i < count; ++i) all.push_back(read(i));
   return all;
 }
+
+std::size_t usable_bytes(int ordinal) { return usable(open(ordinal)); }
 
 int ordinal_of(const std::string& name) {
   if (name == "cuda") return 0;
@@ -123,7 +123,8 @@ void Staging::send(void* to, std::size_t bytes, cudaStream_t stream) {
 }
 
 Device::Device(int ordinal, std::size_t limit)
-    : properties_(open(ordinal)), arena_(limit > 0 ? limit : properties_.free / 10 * 9) {
+    : properties_(open(ordinal)),
+      arena_(std::make_unique<DeviceHeap>(limit > 0 ? limit : usable(properties_))) {
   CORONET_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   CORONET_CUDA_CHECK(cublasCreate(&blas_));
   // The stream first: setting it takes cuBLAS's workspace away.

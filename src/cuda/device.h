@@ -30,6 +30,9 @@ struct Properties {
 /// The devices that can be used; none without a driver.
 std::vector<Properties> devices();
 
+/// Bytes that a Device without a limit takes at most: nine tenths of what is free.
+std::size_t usable_bytes(int ordinal);
+
 /// The number in "cuda:N" ("cuda" is 0); kBadInput where it is neither.
 int ordinal_of(const std::string& name);
 
@@ -60,11 +63,15 @@ class Staging {
   int next_ = 0;
 };
 
+/// What cuBLAS works in: what NVIDIA recommends for Hopper; the same everywhere, since another size
+/// may choose another kernel.
+inline constexpr std::size_t kBlasWorkspace = std::size_t{16} << 20;
+
 /// All work of one engine on one device, on one stream, in order. For one thread at a time; a
 /// thread that comes to it calls use() first, as CUDA's current device belongs to the thread.
 class Device {
  public:
-  /// `limit`: bytes of device memory, 0: nine tenths of what is free.
+  /// `limit`: bytes of device memory, 0: usable_bytes().
   explicit Device(int ordinal, std::size_t limit = 0);
   ~Device();
   Device(const Device&) = delete;

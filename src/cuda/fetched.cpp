@@ -72,8 +72,7 @@ FetchedWeights::FetchedWeights(Device& device, std::vector<FetchedFrom> weights)
     const Striped& cut = weights_.back().cut;
     for (int r = 0; r < ranks; ++r) held[r] += cut.place(cut.tiles(), r);
     tile = std::max(tile, cut.most_bytes());
-    converted =
-        std::max(converted, cut.most_bytes() / each * (sizeof(float) + sizeof(double) - each));
+    converted = std::max(converted, cut.converted_bytes(each));
   }
   for (const One& one : weights_) tiles_.push_back(std::make_unique<Tiles>(*this, one));
   ring_ = std::make_unique<TileRing>(device, tile, converted);

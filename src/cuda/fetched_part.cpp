@@ -11,8 +11,6 @@ namespace coronet::cuda {
 
 namespace {
 
-constexpr std::size_t kRound = 32;  // rows of a tile, where it has more
-
 std::vector<int> entries(const std::shared_ptr<const std::vector<int>>& some, int all) {
   if (some) return *some;
   std::vector<int> list(static_cast<std::size_t>(all));
@@ -29,10 +27,7 @@ FetchedWeights::PartTiles::PartTiles(FetchedWeights& all, std::size_t number, co
       part_(part),
       rows_(entries(part.rows, one_.rows)),
       cols_(entries(part.cols, one_.cols)) {
-  std::size_t tile = one_.cut.most_bytes() / std::max<std::size_t>(1, row_bytes());
-  if (tile > kRound) tile = tile / kRound * kRound;
-  tile_ =
-      static_cast<int>(std::clamp<std::size_t>(tile, 1, std::max<std::size_t>(1, rows_.size())));
+  tile_ = one_.cut.part_tile(rows_.size(), cols_.size(), one_.each);
 }
 
 FetchedWeights::PartTiles::~PartTiles() {

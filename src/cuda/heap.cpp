@@ -51,55 +51,47 @@ CUdeviceptr pointer(const char* at) { return reinterpret_cast<CUdeviceptr>(at); 
 
 }  // namespace
 
-Heap::Heap(std::size_t limit) : limit_(limit) {
+DeviceHeap::DeviceHeap(std::size_t limit) : Heap(limit) {
   CORONET_CUDA_CHECK(cudaGetDevice(&device_));
   const CUmemAllocationProp prop = properties(device_);
+  std::size_t granularity = 0;
   check(driver<decltype(cuMemGetAllocationGranularity)>("cuMemGetAllocationGranularity")(
-            &granularity_, &prop, CU_MEM_ALLOC_GRANULARITY_MINIMUM),
+            &granularity, &prop, CU_MEM_ALLOC_GRANULARITY_MINIMUM),
         "cuMemGetAllocationGranularity");
   CUdeviceptr at = 0;
   check(driver<decltype(cuMemAddressReserve)>("cuMemAddressReserve")(
-            &at, rounded(std::max<std::size_t>(limit, 1), granularity_), 0, 0, 0),
+            &at, rounded(std::max<std::size_t>(limit, 1), granularity), 0, 0, 0),
         "cuMemAddressReserve");
-  begin_ = reinterpret_cast<char*>(at);
+  begin_at(reinterpret_cast<char*>(at), granularity);
 }
 
-Heap::~Heap() {
+DeviceHeap::~DeviceHeap() {
   try {
     auto* const unmap = driver<decltype(cuMemUnmap)>("cuMemUnmap");
     std::size_t at = 0;
     for (const std::size_t bytes : pieces_) {
-      static_cast<void>(unmap(pointer(begin_ + at), bytes));
+      static_cast<void>(unmap(pointer(begin() + at), bytes));
       at += bytes;
     }
     static_cast<void>(driver<decltype(cuMemAddressFree)>("cuMemAddressFree")(
-        pointer(begin_), rounded(std::max<std::size_t>(limit_, 1), granularity_)));
+        pointer(begin()), rounded(std::max<std::size_t>(limit(), 1), granularity())));
   } catch (const Error&) {
     // The driver is gone, and the memory with it.
   }
 }
 
-bool Heap::set_aside(std::size_t bytes) {
-  if (bytes + size_ + aside_ > limit_) return false;
-  aside_ += bytes;
-  return true;
-}
-
-bool Heap::grow(std::size_t bytes) {
-  const std::size_t more = rounded(bytes, granularity_);
-  if (more + size_ + aside_ > limit_) return false;
+bool DeviceHeap::extend(std::size_t more) {
   const CUmemAllocationProp prop = properties(device_);
   CUmemGenericAllocationHandle memory{};
   const CUresult made = driver<decltype(cuMemCreate)>("cuMemCreate")(&memory, more, &prop, 0);
   if (made == CUDA_ERROR_OUT_OF_MEMORY) return false;
   check(made, "cuMemCreate");
-  const CUdeviceptr at = pointer(begin_ + size_);
+  const CUdeviceptr at = pointer(begin() + size());
   const CUresult mapped = driver<decltype(cuMemMap)>("cuMemMap")(at, more, 0, memory, 0);
   // The mapping keeps the memory.
   check(driver<decltype(cuMemRelease)>("cuMemRelease")(memory), "cuMemRelease");
   check(mapped, "cuMemMap");
   pieces_.push_back(more);
-  size_ += more;
   CUmemAccessDesc access{};
   access.location = prop.location;
   access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;

@@ -15,16 +15,7 @@ struct Widen {
   __device__ void operator()(std::size_t i) const { to[i] = from[i]; }
 };
 
-bool same_list(const std::shared_ptr<const std::vector<int>>& a,
-               const std::shared_ptr<const std::vector<int>>& b) {
-  return a == b || (a && b && *a == *b);
-}
-
 }  // namespace
-
-bool same_part(const Part& a, const Part& b) {
-  return same_list(a.rows, b.rows) && same_list(a.cols, b.cols);
-}
 
 template <class T>
 void for_each_tile(Device& device, const Matrix& m, const TileFn<T>& fn, RowRange rows) {
@@ -35,9 +26,7 @@ void for_each_tile(Device& device, const Matrix& m, const TileFn<T>& fn, RowRang
   } else {
     if (m.f != nullptr) return fn(m.f, 0, m.rows);
   }
-  const std::size_t fit = kTileBytes / sizeof(double) / m.cols;
-  const auto eighth = static_cast<std::size_t>((m.rows + 7) / 8);
-  const int most = static_cast<int>(std::max<std::size_t>(1, std::min(eighth, fit)));
+  const int most = tile_rows(m.rows, m.cols);
   const std::size_t tile = static_cast<std::size_t>(most) * m.cols;
   const Buffer<T> w = device.take<T>(tile, Tensor::kWorkspace, "a tile of a weight");
   const bool widens = kDouble && !m.wide;

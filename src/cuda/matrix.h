@@ -2,22 +2,17 @@
 // the host while they are used.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <vector>
 
 #include "cuda/device.h"
+#include "cuda/part.h"
 
 namespace coronet::cuda {
-
-/// These rows and columns of a weight, each once, in this order; null: all of them in their own.
-struct Part {
-  std::shared_ptr<const std::vector<int>> rows;
-  std::shared_ptr<const std::vector<int>> cols;
-};
-
-bool same_part(const Part& a, const Part& b);
 
 /// Rows of a matrix that is not on the device.
 class RowSource {
@@ -74,6 +69,11 @@ struct Matrix {
 /// of the matrix's bytes as doubles, but so many at most (or a single row that is longer): their
 /// rows depend on the matrix's shape only.
 inline constexpr std::size_t kTileBytes = std::size_t{32} << 20;
+inline int tile_rows(int rows, int cols) {
+  const std::size_t fit = kTileBytes / sizeof(double) / static_cast<std::size_t>(cols);
+  const auto eighth = static_cast<std::size_t>((rows + 7) / 8);
+  return static_cast<int>(std::max<std::size_t>(1, std::min(eighth, fit)));
+}
 
 /// fn for tiles of rows in order, but for some that have none of the rows asked for. All of it is
 /// one tile where it lies there as numbers of T.

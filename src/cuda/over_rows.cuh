@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "cuda/check.h"
+#include "cuda/dealing.h"
 #include "cuda/device.h"
 #include "cuda/geometry.h"
 
@@ -140,20 +141,6 @@ __global__ void __launch_bounds__(256)
   }
 }
 
-/// How the elements of a row are dealt: it depends on the row's size and on V alone, so that the
-/// sums of a row do not depend on the other rows.
-struct Dealing {
-  int threads;
-  int chunk;
-  int chunks;
-};
-inline Dealing deal(int size, int v) {
-  const int packs = (size + v - 1) / v;
-  const int threads = std::clamp((packs + 31) / 32 * 32, 32, 256);
-  const int chunk = 256 * v * 8;
-  return {threads, chunk, std::max(1, (size + chunk - 1) / chunk)};
-}
-
 inline bool aligned(std::initializer_list<const void*> pointers) {
   for (const void* p : pointers) {
     if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0) return false;
@@ -164,20 +151,19 @@ inline bool aligned(std::initializer_list<const void*> pointers) {
 /// Which of both dealings serves, and how the rows are dealt by it.
 template <class Op>
 bool wide_rows(const Op& op, const Geometry& g, const Geometry& other) {
-  constexpr int kWide = 16 / static_cast<int>(sizeof(typename Op::Number));
-  return g.whole && same(g, other) && g.size() % kWide == 0 && op.wide();
+  return wide_rows<typename Op::Number>(g, other) && op.wide();
 }
 
 template <class Op, class Finish>
 void launch_over_rows(Device& device, const Op& op, const Rows& rows, const Geometry& g,
                       const Geometry& other, const Dealing& d, bool wide, double* partial,
                       const Finish& finish, const char* name) {
-  constexpr int kWide = 16 / static_cast<int>(sizeof(typename Op::Number));
+  constexpr int kAtOnce = kWide<typename Op::Number>;
   const dim3 grid(static_cast<unsigned>(rows.count), static_cast<unsigned>(d.chunks));
   const bool alike = same(g, other);
   if (wide) {
-    over_rows_kernel<kWide><<<grid, d.threads, 0, device.stream()>>>(op, rows, g, other, alike,
-                                                                     d.chunk, partial, finish);
+    over_rows_kernel<kAtOnce><<<grid, d.threads, 0, device.stream()>>>(op, rows, g, other, alike,
+                                                                       d.chunk, partial, finish);
   } else {
     over_rows_kernel<1><<<grid, d.threads, 0, device.stream()>>>(op, rows, g, other, alike, d.chunk,
                                                                  partial, finish);
@@ -189,10 +175,10 @@ void launch_over_rows(Device& device, const Op& op, const Rows& rows, const Geom
 template <class Op>
 void over_rows(Device& device, const Op& op, const Rows& rows, const Geometry& g,
                const Geometry& other, const char* name) {
-  constexpr int kWide = 16 / static_cast<int>(sizeof(typename Op::Number));
+  constexpr int kAtOnce = kWide<typename Op::Number>;
   if (rows.count == 0 || g.size() == 0) return;
   const bool wide = wide_rows(op, g, other);
-  launch_over_rows(device, op, rows, g, other, deal(g.size(), wide ? kWide : 1), wide, nullptr,
+  launch_over_rows(device, op, rows, g, other, deal(g.size(), wide ? kAtOnce : 1), wide, nullptr,
                    NoSum{}, name);
 }
 
@@ -209,10 +195,10 @@ __global__ void finish_kernel(int count, int chunks, const double* partial, cons
 template <class Op, class Finish>
 void sum_over_rows(Device& device, const Op& op, const Rows& rows, const Geometry& g,
                    const Geometry& other, const Finish& finish, const char* name) {
-  constexpr int kWide = 16 / static_cast<int>(sizeof(typename Op::Number));
+  constexpr int kAtOnce = kWide<typename Op::Number>;
   if (rows.count == 0) return;
   const bool wide = wide_rows(op, g, other);
-  const Dealing d = deal(g.size(), wide ? kWide : 1);
+  const Dealing d = deal(g.size(), wide ? kAtOnce : 1);
   Buffer<double> partial;
   if (d.chunks > 1) {
     partial = device.take<double>(static_cast<std::size_t>(rows.count) * d.chunks,

@@ -4,16 +4,8 @@
 
 namespace coronet::cuda {
 
-namespace {
-
-constexpr std::size_t kAlign = 256;
-
-std::size_t rounded(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
-
-}  // namespace
-
 TileRing::TileRing(Device& device, std::size_t tile, std::size_t converted)
-    : device_(device), bytes_(kSlots * rounded(tile) + rounded(converted)) {
+    : device_(device), bytes_(bytes_of(tile, converted)) {
   device.arena().set_aside(bytes_, Tensor::kWorkspace, "tiles of weights on their way");
   try {
     memory_ = std::make_unique<Apart>(bytes_);

@@ -25,6 +25,14 @@ class TileRing {
  public:
   static constexpr int kSlots = 2;
   static constexpr int kTimed = 7;  // odd: both slots have their turns
+  static constexpr std::size_t rounded(std::size_t bytes) {
+    constexpr std::size_t kAlign = 256;
+    return (bytes + kAlign - 1) / kAlign * kAlign;
+  }
+  /// Of device memory, for slots of so many bytes and the buffer for the other precision.
+  static constexpr std::size_t bytes_of(std::size_t tile, std::size_t converted) {
+    return kSlots * rounded(tile) + rounded(converted);
+  }
 
   /// A tile on its way.
   struct Coming {

@@ -15,6 +15,8 @@ namespace coronet::cuda {
 inline constexpr std::size_t kLeastTileBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kMostTileBytes = std::size_t{64} << 20;
 
+inline constexpr std::size_t kTileRound = 32;
+
 class Striped {
  public:
   /// Of a weight [rows, cols] of numbers of `each` bytes, over so many ranks; cols > 0.
@@ -23,7 +25,7 @@ class Striped {
     const auto eighth = static_cast<std::size_t>((rows + 7) / 8);
     std::size_t tile = std::clamp(eighth, kLeastTileBytes / row_bytes_,
                                   std::max<std::size_t>(1, kMostTileBytes / row_bytes_));
-    if (tile > kRound) tile = tile / kRound * kRound;
+    if (tile > kTileRound) tile = tile / kTileRound * kTileRound;
     tile_ = static_cast<int>(std::clamp<std::size_t>(tile, 1, std::max(1, rows)));
   }
 
@@ -41,6 +43,19 @@ class Striped {
   }
   [[nodiscard]] std::size_t most_bytes() const {
     return static_cast<std::size_t>(tile_) * row_bytes_;
+  }
+
+  /// Rows of a tile of a part of the weight, [rows, cols]: about as many bytes as those of all of
+  /// it.
+  [[nodiscard]] int part_tile(std::size_t rows, std::size_t cols, std::size_t each) const {
+    std::size_t tile = most_bytes() / (std::max<std::size_t>(1, cols) * each);
+    if (tile > kTileRound) tile = tile / kTileRound * kTileRound;
+    return static_cast<int>(std::clamp<std::size_t>(tile, 1, std::max<std::size_t>(1, rows)));
+  }
+
+  /// The longest tile's numbers, of `each` bytes here, in the other precision.
+  [[nodiscard]] std::size_t converted_bytes(std::size_t each) const {
+    return most_bytes() / each * (sizeof(float) + sizeof(double) - each);
   }
 
   /// The bytes [first, second) of a tile that a rank has: equal but for a grain: a row or
@@ -81,7 +96,6 @@ class Striped {
   }
 
  private:
-  static constexpr std::size_t kRound = 32;
   static constexpr std::size_t kManyRows = 50;  ///< one more is 2 %
   static constexpr std::size_t kGrain = 256;    ///< copies are fast between addresses of such
   int rows_;

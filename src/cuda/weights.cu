@@ -11,24 +11,6 @@ namespace coronet::cuda {
 
 namespace {
 
-using List = std::shared_ptr<const std::vector<int>>;
-
-int length(const List& list, int all) { return list ? static_cast<int>(list->size()) : all; }
-
-/// Where the entries of `part` stand among those of `whole`; empty where some are missing.
-std::vector<int> places(const List& whole, const List& part, int all) {
-  std::vector<int> place(all, -1);
-  for (int i = 0; i < length(whole, all); ++i) place[whole ? (*whole)[i] : i] = i;
-  std::vector<int> to;
-  to.reserve(length(part, all));
-  for (int i = 0; i < length(part, all); ++i) {
-    const int at = place[part ? (*part)[i] : i];
-    if (at < 0) return {};
-    to.push_back(at);
-  }
-  return to;
-}
-
 /// to[r][c] = from[row[r]][col[c]], or from[r][col[c]] where `row` is null.
 template <class T>
 __global__ void pick_kernel(const T* from, int from_cols, const int* row, const int* col, int cols,
@@ -150,8 +132,7 @@ void DenseWeight::read(int first, int count, float* to) { send(part_, first, cou
 void DenseWeight::read(int first, int count, double* to) { send(part_, first, count, to); }
 
 std::size_t DenseWeight::bytes(const Part& part) const {
-  const std::size_t number = sizeof(float) + (host_.f.empty() ? sizeof(double) : 0);
-  return static_cast<std::size_t>(length(part.rows, rows_)) * length(part.cols, cols_) * number;
+  return part_bytes(part, rows_, cols_, host_.f.empty());
 }
 
 Weights DenseWeight::uploaded(const Part& part) {

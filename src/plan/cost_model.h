@@ -1,6 +1,8 @@
 // How long a run takes, by a few constants.
 #pragma once
 
+#include "bound/counted_device.h"
+
 namespace coronet::plan {
 
 /// Seconds of a phase = max(products / rate, bytes / bandwidth + letters * latency / threads):
@@ -16,6 +18,7 @@ struct CostModel {
   double bandwidth = 2.5e9;   ///< bytes a second that a rank gets from others
   double latency = 30e-6;     ///< seconds of a letter and its answer
   double file = 1e9;          ///< bytes a second that a rank reads from the network's file
+  bound::DeviceRates gpu;     ///< of a rank's GPU
 
   /// Ranks that are threads of one process.
   static CostModel threads() { return {}; }

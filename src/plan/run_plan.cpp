@@ -14,6 +14,7 @@
 #include "graph/products.h"
 #include "graph/sharded.h"
 #include "ops/tiles.h"
+#include "plan/device_plan.h"
 #include "search/prepared.h"
 
 namespace coronet::plan {
@@ -264,6 +265,7 @@ std::string mib(std::uint64_t bytes) {
 
 /// "CROWN takes 80.2 MiB: weights 57.0 MiB, A 20.1 MiB"
 std::string need_words(const RunPlan& plan) {
+  if (plan.device) return device_need_words(plan);
   const Phase& peak = plan.peak();
   std::string words =
       fmt::format("{} takes {} in its {} phase: the process {}", name_of(plan.place),
@@ -278,6 +280,7 @@ std::string need_words(const RunPlan& plan) {
 
 /// What would help a run that does not fit, by trying it.
 std::string help_words(const Graph& graph, const Question& question) {
+  if (question.device) return device_help_words(graph, question);
   const auto fits = [&](const Question& q, Place place) {
     return make_run_plan(graph, q, place).peak_bytes() <= question.memory;
   };
@@ -324,6 +327,8 @@ const char* name_of(Via via) {
       return "root broadcast";
     case Via::kRowsGathered:
       return "rows gathered";
+    case Via::kHostCopy:
+      return "copied to the GPU";
   }
   return "";
 }
@@ -340,6 +345,7 @@ double RunPlan::seconds() const {
 }
 
 RunPlan make_run_plan(const Graph& graph, const Question& question, Place place) {
+  if (question.device) return make_device_plan(graph, question, place);
   return Planner(graph, question, place).run();
 }
 
@@ -356,10 +362,11 @@ RunPlan choose_run_plan(const Graph& graph, const Question& question,
     }
   }
   if (best) return *std::move(best);
-  throw Error(ErrorKind::kOutOfMemory,
-              fmt::format("no plan fits into {} on each of {} rank{}: {}. What would help: {}",
-                          mib(question.memory), question.ranks, question.ranks == 1 ? "" : "s",
-                          needs, help_words(graph, question)));
+  throw Error(
+      ErrorKind::kOutOfMemory,
+      fmt::format("no plan fits into {} {} each of {} rank{}: {}. What would help: {}",
+                  mib(question.memory), question.device ? "of the GPU of" : "on", question.ranks,
+                  question.ranks == 1 ? "" : "s", needs, help_words(graph, question)));
 }
 
 }  // namespace coronet::plan

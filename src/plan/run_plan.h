@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/memory_ledger.h"
 #include "bound/root.h"
 #include "bound/row_memory.h"
+#include "cuda/arena.h"
 #include "graph/graph.h"
 #include "plan/cost_model.h"
 #include "spec/mesh.h"
@@ -38,8 +40,14 @@ struct Question {
   /// [nodes][size] at a point of the box, or empty: which neurons are dead about, for networks with
   /// convolutions.
   bound::RowForecast::Values values;
-  std::uint64_t memory = 0;  ///< bytes that a rank may use; 0: no limit
+  std::uint64_t memory = 0;  ///< bytes that a rank may use, or its GPU; 0: no limit
   CostModel cost;
+
+  bool device = false;          ///< a rank has a GPU (device_plan.h): bytes are that one's
+  double device_chunk_mib = 0;  ///< --device-chunk-mib
+  bool single = true;           ///< products of iterations are TF32's or BF16's, not float32's
+  /// Which neurons are supposed dead and stable (bound/supposed.h); null: none is.
+  std::shared_ptr<const bound::Root> supposed;
 };
 
 /// A weight of the network.
@@ -56,6 +64,7 @@ enum class Via {
   kFileRead,       ///< its tiles, read from the network's file
   kRootBroadcast,  ///< what is known of the box, before rows are dealt
   kRowsGathered,   ///< bounds of rows, for the leader
+  kHostCopy,       ///< a weight's rows, from the host to its GPU
 };
 /// "tile fetch", ...
 const char* name_of(Via via);
@@ -73,6 +82,8 @@ struct Phase {
   std::string name;  ///< "load", "intervals", "CROWN", "alpha"
   /// Bytes at the most, by MemoryClass.
   std::array<std::uint64_t, kMemoryClasses> bytes{};
+  /// The same of a GPU, by cuda::Tensor.
+  std::array<std::uint64_t, cuda::kTensors> device{};
   /// Bytes of all classes at a time: their sum, but for A and slopes, which are not largest
   /// together.
   std::uint64_t total = 0;
@@ -81,24 +92,30 @@ struct Phase {
   std::vector<Transfer> transfers;
   double compute_seconds = 0;
   double transfer_seconds = 0;  ///< hidden behind the products as far as these last
+  double waited_seconds = 0;    ///< a GPU's kernels waited for what they needed next
 
-  [[nodiscard]] double seconds() const { return std::max(compute_seconds, transfer_seconds); }
+  [[nodiscard]] double seconds() const {
+    return std::max(compute_seconds + waited_seconds, transfer_seconds);
+  }
 };
 
 struct RunPlan {
   Mesh mesh;
   Place place = Place::kReplicated;
-  int threads = 1;  ///< of each rank
+  int threads = 1;      ///< of each rank
+  bool device = false;  ///< bytes are those of a rank's GPU
   std::vector<WeightPlan> weights;
   std::vector<Phase> phases;
 
   /// The phase that holds most.
   [[nodiscard]] const Phase& peak() const;
   [[nodiscard]] double seconds() const;
-  /// Of one rank, its process among them.
+  /// Of one rank, its process among them, or of its GPU.
   [[nodiscard]] std::uint64_t peak_bytes() const { return process_bytes() + peak().total; }
-  /// Code, libraries, what is read of the files, and what the C library keeps of each thread.
+  /// Code, libraries, what is read of the files, and what the C library keeps of each thread; of a
+  /// GPU nothing: what CUDA takes for itself is not counted in a run either.
   [[nodiscard]] std::uint64_t process_bytes() const {
+    if (device) return 0;
     return kProcessBytes + static_cast<std::uint64_t>(threads - 1) * kThreadBytes;
   }
 

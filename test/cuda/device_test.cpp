@@ -62,7 +62,7 @@ TEST_F(CudaDevice, CopiesGoThereAndBack) {
 
 TEST_F(CudaDevice, ArenaKeepsBlocksApartAndTheirCount) {
   device().use();
-  Arena arena(std::size_t{64} << 20);
+  Arena arena(std::make_unique<DeviceHeap>(std::size_t{64} << 20));
   std::mt19937 random(2);
   struct Held {
     char* at;
@@ -102,7 +102,7 @@ TEST_F(CudaDevice, ArenaKeepsBlocksApartAndTheirCount) {
 
 TEST_F(CudaDevice, OutOfMemoryNamesTensorAndBytes) {
   device().use();
-  Arena arena(std::size_t{1} << 20);
+  Arena arena(std::make_unique<DeviceHeap>(std::size_t{1} << 20));
   try {
     arena.take(std::size_t{2} << 20, Tensor::kAlpha, "slopes of node 7");
     ADD_FAILURE() << "two MiB were taken of one";

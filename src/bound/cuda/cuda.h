@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "bound/arena_arrays.h"
 #include "cuda/device.h"
 #include "cuda/geometry.h"
 #include "cuda/moves.h"
@@ -26,30 +27,8 @@ inline cuda::Rows rows_of(const device::RowSet& rows, const int* domain = nullpt
   return {rows.count, rows.start_y, rows.start_x, domain};
 }
 
-/// Numbers on the device; its size may be less than its room.
-template <class T>
-class CudaArray {
+class Cuda : public ArenaArrays {
  public:
-  CudaArray() = default;
-  explicit CudaArray(cuda::Buffer<T> buffer) : buffer_(std::move(buffer)), size_(buffer_.size()) {}
-  [[nodiscard]] T* data() { return buffer_.data(); }
-  [[nodiscard]] const T* data() const { return buffer_.data(); }
-  [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] std::size_t room() const { return buffer_.size(); }
-  [[nodiscard]] bool empty() const { return size_ == 0; }
-  void shrink(std::size_t size) { size_ = size; }
-
- private:
-  cuda::Buffer<T> buffer_;
-  std::size_t size_ = 0;
-};
-
-class Cuda {
- public:
-  template <class T>
-  using Array = CudaArray<T>;
-  template <class T>
-  using Moment = kernels::Moment;
   /// Split neurons of one node, of all rows. They stay where they are: where rows leave, only the
   /// numbers of the rows change.
   template <class T>
@@ -71,7 +50,8 @@ class Cuda {
   };
 
   /// `tensor`: what the arrays that are made through this handle hold.
-  Cuda(cuda::Device& device, cuda::Tensor tensor) : device_(&device), tensor_(tensor) {}
+  Cuda(cuda::Device& device, cuda::Tensor tensor)
+      : ArenaArrays(device.arena(), tensor), device_(&device) {}
   [[nodiscard]] cuda::Device& device() const { return *device_; }
 
   /// As the kernels take them.
@@ -81,14 +61,6 @@ class Cuda {
             lines.su,   lines.tu,    lines.free, lines.sloped};
   }
 
-  template <class T>
-  void reserve(Array<T>& array, std::size_t n) const {
-    if (array.room() < n) {
-      array = {};
-      array = Array<T>(device_->take<T>(n, tensor_, cuda::name_of(tensor_)));
-    }
-    array.shrink(n);
-  }
   template <class T>
   void fill(T* to, std::size_t n, T value) const {
     cuda::fill(*device_, n, value, to);
@@ -121,9 +93,9 @@ class Cuda {
   template <class Vector>
   auto upload(const Vector& from) const {
     using T = typename Vector::value_type;
-    return from.empty() ? Array<T>()
-                        : Array<T>(device_->upload(from.data(), from.size(), tensor_,
-                                                   cuda::name_of(tensor_)));
+    Array<T> to = take<T>(from.size());
+    device_->put(to.data(), from.data(), from.size() * sizeof(T));
+    return to;
   }
 
   template <class T>
@@ -192,9 +164,6 @@ class Cuda {
             const float* bound) const {
     cuda::note(*device_, count, how, rows, bound);
   }
-  /// A look waits for the device: what rows do that are done, meanwhile, does no harm.
-  static constexpr int kLook = 4;
-
   struct Kept {
     Array<int> index;   ///< of the rows that stay, in order
     Array<int> number;  ///< [rows] the new number of each, or -1
@@ -239,7 +208,6 @@ class Cuda {
 
  private:
   cuda::Device* device_;
-  cuda::Tensor tensor_;
 };
 
 }  // namespace coronet::bound

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "bound/cuda/cuda.h"
-#include "bound/cuda/upload.h"
 #include "bound/domain_descent.h"
+#include "bound/upload.h"
 
 namespace coronet::bound {
 

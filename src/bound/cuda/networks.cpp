@@ -1,22 +1,10 @@
 #include "bound/cuda/networks.h"
 
-#include <numeric>
 #include <utility>
 
 #include "bound/cuda/row_exchange.h"
-#include "bound/cuda/upload.h"
 
 namespace coronet::bound {
-
-namespace {
-
-/// The elements that remain of a node; null where all do (their order is their own then).
-std::shared_ptr<const std::vector<int>> remaining(const std::vector<int>& kept, int size) {
-  if (kept.size() == static_cast<std::size_t>(size)) return nullptr;
-  return std::make_shared<const std::vector<int>>(kept);
-}
-
-}  // namespace
 
 std::vector<cuda::Part> parts_of(const Network<double>& host, const CudaWeights& weights,
                                  const std::vector<std::vector<int>>* kept) {
@@ -24,8 +12,8 @@ std::vector<cuda::Part> parts_of(const Network<double>& host, const CudaWeights&
   if (kept == nullptr) return parts;
   for (int v = 0; v < host.nodes(); ++v) {
     if (weights[v] == nullptr) continue;
-    parts[v] = {remaining((*kept)[v], weights[v]->rows()),
-                remaining((*kept)[host.inputs(v)[0]], weights[v]->cols())};
+    parts[v] = {cuda::remaining((*kept)[v], weights[v]->rows()),
+                cuda::remaining((*kept)[host.inputs(v)[0]], weights[v]->cols())};
   }
   return parts;
 }
@@ -87,20 +75,9 @@ std::vector<cuda::Part> CudaNetworks::coming(const Plan& plan) const {
 std::unique_ptr<Outlined> Outlined::make(cuda::Device& device, cuda::Precision precision,
                                          const CudaWeights& weights, const Graph& graph,
                                          const Root& root, const RowList& list) {
-  // All of the node, unless its neurons are rows of a weight.
-  std::vector<int> asked = neurons_of(list);
-  if (asked.empty() || weights[list.node] == nullptr) {
-    asked.resize(graph.nodes[list.node].shape.size());
-    std::iota(asked.begin(), asked.end(), 0);
-  }
-  auto reduced = outline(graph, root.bounds, list.node, asked);
+  auto reduced = outline_of(graph, root.bounds, list);
   if (!reduced) return nullptr;
   return std::unique_ptr<Outlined>(new Outlined(device, precision, weights, std::move(*reduced)));
 }
-
-CudaScene::CudaScene(const Cuda& to, const Plan& plan, const Root& root, const Reduced* reduced)
-    : relax32(on_device(to, plan, root.relax32, reduced)),
-      relax64(on_device(to, plan, root.relax64, reduced)),
-      magnitude(on_device(to, plan, root.magnitude, reduced)) {}
 
 }  // namespace coronet::bound

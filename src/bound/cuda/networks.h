@@ -82,14 +82,4 @@ class Outlined {
   CudaNetworks networks_;
 };
 
-/// What the rows of a plan are bounded over, on the device; `reduced`: where the plan is of a graph
-/// with fewer neurons than the root's, else null.
-struct CudaScene {
-  Relaxation<float, Cuda> relax32;
-  Relaxation<double, Cuda> relax64;
-  Magnitudes<Cuda> magnitude;
-
-  CudaScene(const Cuda& to, const Plan& plan, const Root& root, const Reduced* reduced);
-};
-
 }  // namespace coronet::bound

@@ -11,8 +11,9 @@
 #include "bound/cuda/open.h"
 #include "bound/cuda/row_exchange.h"
 #include "bound/cuda/swarm.h"
-#include "bound/cuda/upload.h"
 #include "bound/descent.h"
+#include "bound/device_chunks.h"
+#include "bound/upload.h"
 
 namespace coronet::bound {
 
@@ -83,7 +84,7 @@ class CudaParts final : public RowParts {
     const std::size_t slopes = optimise_ ? slopes_of(plan_, scene_.relax32) : 0;
     row_ = row_bytes(plan_, sizeof(float), slopes, sizeof(kernels::Moment));
     row64_ = row_bytes(plan_, sizeof(double), 0, 0);
-    networks_.load(plan_, kLeastRows * std::max(row_, row64_) + passing());
+    networks_.load(plan_, kLeastDeviceRows * std::max(row_, row64_) + passing());
   }
 
   void meet(comm::Communicator& ranks) override {
@@ -152,27 +153,9 @@ class CudaParts final : public RowParts {
     return reduced_ != nullptr ? engine_.host.size(v) : plan_.extent[v].size();
   }
 
-  /// Rows of one chunk: no chunk is much smaller than the others, and each is of whole tiles of
-  /// the products.
   [[nodiscard]] int rows_for(std::size_t bytes, int total, std::size_t budget) const {
-    const cuda::Arena& arena = device_.arena();
-    const std::size_t used = arena.now().total + passing();
-    const std::size_t left = arena.limit() - std::min(arena.limit(), used);
-    const auto fit =
-        static_cast<int>(std::clamp<std::size_t>(std::min(budget, left) / bytes, kLeastRows, 8192));
-    const int tile = fit >= 2 * kTile ? kTile : kLeastRows;
-    const int most = fit / tile * tile;
-    int chunks = std::max(1, (total + most - 1) / most);
-    // Two, four or eight devices are to have equally many, and the chunks are to be the same for
-    // any.
-    if (chunks > 2) chunks = chunks <= 4 ? 4 : (chunks + 7) / 8 * 8;
-    const int even = (total + chunks - 1) / chunks;
-    return (even + tile - 1) / tile * tile;
+    return device_rows(device_.arena(), passing(), bytes, total, budget);
   }
-  static constexpr int kTile = 128;
-  static constexpr int kLeastRows = 32;
-  /// Tiles of weights that come or are widened while rows are there.
-  static constexpr std::size_t kPassing = 2 * cuda::kTileBytes + 2 * cuda::Staging::kBytes;
 
   /// Ranks that share the neurons cut rows alike: as many at once as the least of them can.
   [[nodiscard]] int agreed(int rows) const {
@@ -181,7 +164,7 @@ class CudaParts final : public RowParts {
   }
   [[nodiscard]] std::size_t passing() const {
     const std::size_t blocks = CudaRowExchange<double>::kBlocks * 2;  // and those of float32
-    return kPassing +
+    return kPassingBytes +
            (engine_.devices != nullptr ? blocks * CudaRowExchange<double>::kBlockBytes : 0);
   }
 
@@ -226,7 +209,7 @@ class CudaParts final : public RowParts {
   RowList list_;  ///< in terms of the networks
   bool patches_;
   Plan plan_;
-  CudaScene scene_;
+  Scene<Cuda> scene_;
   bool optimise_;
   std::size_t row_ = 0;    ///< bytes of a row that is optimised
   std::size_t row64_ = 0;  ///< and of one that is settled
@@ -291,13 +274,13 @@ cuda::Precision precision_of(const std::string& name) {
 class CudaAccelerator final : public Accelerator {
  public:
   CudaAccelerator(int ordinal, const Options& options)
-      : device_(ordinal, static_cast<std::size_t>(options.device_memory_mib * 0x1p20)),
+      : device_(ordinal, given_device_bytes(options, options.mesh == "auto")),
         precision_(precision_of(options.precision)),
         chunk_mib_(options.device_chunk_mib) {}
 
   std::unique_ptr<RowDevice> prepare(const Network<double>& net, Workers& workers) override {
     device_.use();
-    const double automatic = weights_here(net.graph()) ? kChunkMib : kFetchedChunkMib;
+    const double automatic = weights_here(net.graph()) ? kDeviceChunkMib : kFetchedChunkMib;
     const double mib = chunk_mib_ > 0 ? chunk_mib_ : automatic;
     return std::make_unique<CudaRows>(device_, net, workers, precision_,
                                       static_cast<std::size_t>(mib * 0x1p20));
@@ -305,7 +288,7 @@ class CudaAccelerator final : public Accelerator {
   std::unique_ptr<RowDevice> prepare_share(const SharedNetwork& net, Workers& workers) override {
     device_.use();
     // A chunk of rows is shared as well.
-    const double mib = (chunk_mib_ > 0 ? chunk_mib_ : kChunkMib) / net.group.size();
+    const double mib = (chunk_mib_ > 0 ? chunk_mib_ : kDeviceChunkMib) / net.group.size();
     return std::make_unique<CudaRows>(device_, net, workers, precision_,
                                       static_cast<std::size_t>(mib * 0x1p20));
   }
@@ -324,11 +307,6 @@ class CudaAccelerator final : public Accelerator {
   }
 
  private:
-  static constexpr double kChunkMib = 256;
-  /// Weights that come from elsewhere are to be on their way while rows are multiplied by the tile
-  /// before: the more rows, the longer that takes.
-  static constexpr double kFetchedChunkMib = 4096;
-
   mutable cuda::Device device_;
   cuda::Precision precision_;
   double chunk_mib_;
@@ -341,6 +319,8 @@ std::unique_ptr<Accelerator> open_cuda(int ordinal, const Options& options) {
 }
 
 int cuda_devices() { return static_cast<int>(cuda::devices().size()); }
+
+std::size_t cuda_free_bytes(int ordinal) { return cuda::usable_bytes(ordinal); }
 
 int cuda_ordinal(const std::string& name) { return cuda::ordinal_of(name); }
 

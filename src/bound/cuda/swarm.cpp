@@ -39,7 +39,7 @@ struct Memory {
         lower(space.device().upload(boxes.lower)),
         upper(space.device().upload(boxes.upper)) {}
   Workspace<float, Cuda> space;
-  CudaArray<double> lower, upper;
+  Cuda::Array<double> lower, upper;
 };
 
 class CudaSwarm final : private Memory, public SwarmOn<Cuda> {

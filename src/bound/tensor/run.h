@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,9 +43,11 @@ struct FoundBounds {
   Bounds bounds;              ///< of the whole graph
   std::vector<double> forms;  ///< lower bounds
   bool timed_out = false;
-  double seconds = 0;                ///< spent on the bounds of nodes
-  double form_seconds = 0;           ///< and of forms
-  MemoryUsage memory;                ///< of this rank
+  double seconds = 0;       ///< spent on the bounds of nodes
+  double form_seconds = 0;  ///< and of forms
+  MemoryUsage memory;       ///< of this rank
+  /// Of this rank's GPU, by class, and "total" (Accelerator::memory()); empty without one.
+  std::map<std::string, std::uint64_t> device_memory;
   std::vector<RankReport> ranks;     ///< empty where one rank was alone
   std::vector<TensorReport> shares;  ///< [ranks], empty where they do not share neurons
   std::string link;  ///< how the GPUs of those that share them reach each other; empty without GPUs
