@@ -110,7 +110,8 @@ void DeviceForecast::columns(int v) {
   op->apply_abs(nullptr, nullptr, nullptr);  // magnitudes
 }
 
-DeviceRowsWork DeviceForecast::rows(const Root& root, const RowList& all, int iterations) {
+DeviceRowsWork DeviceForecast::rows(const Root& root, const RowList& all, int iterations,
+                                    int devices) {
   Engine& engine = *engine_;
   const double begin = clock().seconds();
   std::optional<CountedOutline> outlined;
@@ -162,7 +163,9 @@ DeviceRowsWork DeviceForecast::rows(const Root& root, const RowList& all, int it
   work.chunk = device_rows(memory_.arena, kPassingBytes, row, total, engine.settings.chunk_bytes);
   work.chunks = (total + work.chunk - 1) / work.chunk;
   work.before = clock().seconds() - begin;
-  const int whole = total / work.chunk;
+  work.here = (work.chunks + devices - 1) / devices;
+  // The last chunk may be smaller: some other device has it, unless there is none.
+  const int whole = std::min(total / work.chunk, work.here);
   const DeviceClock middle = clock();
   // The second one finds what the first has left; those after it do as it does.
   for (int i = 0; i < std::min(whole, 2); ++i) {
@@ -170,7 +173,7 @@ DeviceRowsWork DeviceForecast::rows(const Root& root, const RowList& all, int it
     bound(i * work.chunk, (i + 1) * work.chunk);
     if (i == 1) memory_.clock.repeat(before, whole - 2);
   }
-  if (total % work.chunk > 0) bound(whole * work.chunk, total);
+  if (whole < work.here) bound(total / work.chunk * work.chunk, total);
   work.compute = clock().compute() - middle.compute();
   work.seconds = clock().seconds() - middle.seconds();
   return work;

@@ -26,8 +26,9 @@ struct DeviceRowsWork {
   int chunk = 0;       ///< rows of one
   int chunks = 0;      ///< how many there are
   double before = 0;   ///< seconds before the first: weights brought, and picked out
-  double compute = 0;  ///< of the kernels of all chunks, one after the other
-  double seconds = 0;  ///< of all chunks, with what kernels wait for
+  int here = 0;        ///< of them this device's, where all are as fast
+  double compute = 0;  ///< seconds of the kernels of those
+  double seconds = 0;  ///< of those, with what kernels wait for
 };
 
 /// The device of the rank that leads: it forms the intervals too, and so takes more than the
@@ -41,9 +42,9 @@ class DeviceForecast {
 
   /// What is formed of node v from its inputs: interval and magnitudes.
   void columns(int v);
-  /// Rows of the list over the root, whose bounds say which neurons are dead or stable; of its
-  /// other numbers only sizes count.
-  DeviceRowsWork rows(const Root& root, const RowList& list, int iterations);
+  /// Rows of the list, whose chunks so many devices share, over the root, whose bounds say which
+  /// neurons are dead or stable; of its other numbers only sizes count.
+  DeviceRowsWork rows(const Root& root, const RowList& list, int iterations, int devices = 1);
 
   [[nodiscard]] const DeviceClock& clock() const { return memory_.clock; }
   [[nodiscard]] const cuda::Usage& most() const { return memory_.arena.most(); }

@@ -70,7 +70,8 @@ class DevicePlanner {
     load.compute_seconds = static_cast<double>(at_rest_) / question_.cost.file;
     load.transfer_seconds = load.waited_seconds = forecast.clock().transfer();
     Phase intervals = begin("intervals");
-    intervals.compute_seconds = question_.cost.gpu.start;
+    const int arithmetics = question_.method == bound::Method::kAlpha ? 2 : 1;
+    intervals.compute_seconds = question_.cost.gpu.start * arithmetics;
     Phase rows = begin(question_.method == bound::Method::kAlpha ? "alpha" : "CROWN");
     const bool by_rows = question_.method != bound::Method::kInterval;
     const std::vector<char> bounded = bound::bounded_by_rows(
@@ -168,7 +169,7 @@ class DevicePlanner {
     forecast.columns(v);
     hold(forecast, phase);
     phase.compute_seconds += forecast.clock().seconds() - before.seconds();
-    note(forecast.clock(), before, v, 1, phase);
+    note(forecast.clock(), before, v, phase);
   }
 
   void bound_list(bound::DeviceForecast& forecast, const bound::RowList& list, int iterations,
@@ -187,24 +188,23 @@ class DevicePlanner {
       return;
     }
     const bound::DeviceClock before = forecast.clock();
-    const bound::DeviceRowsWork work = forecast.rows(*root_, list, iterations);
+    const bound::DeviceRowsWork work = forecast.rows(*root_, list, iterations, ranks);
     hold(forecast, phase);
     const bound::DeviceClock& after = forecast.clock();
-    // What a rank bounds of it.
-    const double share = std::ceil(static_cast<double>(work.chunks) / ranks) / work.chunks;
-    phase.products32 += (after.products32() - before.products32()) * share;
-    phase.products64 += (after.products64() - before.products64()) * share;
-    const double took = dealt_seconds(work.chunks, work.seconds / work.chunks, ranks,
+    phase.products32 += after.products32() - before.products32();
+    phase.products64 += after.products64() - before.products64();
+    const double took = dealt_seconds(work.chunks, work.seconds / work.here, ranks,
                                       dealt ? late_seconds(list.node) : 0);
-    phase.compute_seconds += work.before + work.compute * share;
-    phase.transfer_seconds += (after.transfer() - before.transfer()) * share;
-    phase.waited_seconds += std::max(0.0, took - work.compute * share);
-    note(after, before, list.node, share, phase);
+    phase.compute_seconds += work.before + work.compute;
+    phase.transfer_seconds += after.transfer() - before.transfer();
+    phase.waited_seconds += std::max(0.0, took - work.compute);
+    note(after, before, list.node, phase);
     if (!dealt) return;
     const std::uint64_t root = bound::root_bytes(graph_);
     const auto gathered = static_cast<std::uint64_t>(sizeof(double) * rows / ranks);
     phase.transfers.push_back({list.node, Via::kRootBroadcast, root, 1});
-    phase.transfers.push_back({list.node, Via::kRowsGathered, gathered, work.chunks * share});
+    phase.transfers.push_back(
+        {list.node, Via::kRowsGathered, gathered, static_cast<double>(work.here)});
   }
 
   /// Until so many chunks are done that ranks take one after the other, where all but the first of
@@ -236,10 +236,10 @@ class DevicePlanner {
 
   /// Weights that came, of all nodes up to v.
   static void note(const bound::DeviceClock& now, const bound::DeviceClock& before, int v,
-                   double share, Phase& phase) {
+                   Phase& phase) {
     const auto add = [&](Via via, double bytes, double tiles) {
       if (bytes <= 0) return;
-      phase.transfers.push_back({v, via, static_cast<std::uint64_t>(bytes * share), tiles * share});
+      phase.transfers.push_back({v, via, static_cast<std::uint64_t>(bytes), tiles});
     };
     add(Via::kTileFetch, now.fetched() - before.fetched(), now.tiles() - before.tiles());
     add(Via::kHostCopy, now.from_host() - before.from_host(), 0);
