@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <limits>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "cuda/conv_phases.h"
 #include "cuda/gather.h"
 #include "cuda/matrix.h"
+#include "cuda/packed.h"
 #include "cuda/part.h"
 #include "cuda/ring.h"
 #include "cuda/striped.h"
@@ -41,11 +44,43 @@ class CountedWeight {
   [[nodiscard]] const cuda::Striped& cut() const { return cut_; }
   [[nodiscard]] std::size_t each() const { return wide_ ? sizeof(double) : sizeof(float); }
 
+  [[nodiscard]] std::size_t row_bytes(const cuda::Part& part) const {
+    return static_cast<std::size_t>(cuda::length(part.cols, cols_)) * each();
+  }
+
+  /// cuda::FetchedWeights::pack(): how the ranks would pack the part, each behind what it holds.
+  /// False where they would not.
+  bool packs(const cuda::Part& part, std::vector<std::size_t>& held) const {
+    if (!shared_ || (!part.rows && !part.cols) || !cut_.whole_rows()) return false;
+    const int rows = cuda::length(part.rows, rows_);
+    const int tile = cut_.part_tile(rows, cuda::length(part.cols, cols_), each());
+    const cuda::PackedPart layout(cut_, cuda::entries(part.rows, rows_), row_bytes(part), tile,
+                                  held);
+    return true;
+  }
+  /// This rank packs it, with lists that it needs for that.
+  void pack(const cuda::Part& part) {
+    const std::vector<int> rows = cuda::entries(part.rows, rows_);
+    const auto own = std::count_if(rows.begin(), rows.end(),
+                                   [&](int row) { return cut_.owner(row) == 0; });
+    const auto lists = take_lists(static_cast<std::size_t>(own), rows.size());
+    const double bytes = static_cast<double>(own) * row_bytes(part);
+    memory_.clock.kernel(2 * bytes);
+    packed_ = part;
+    is_packed_ = true;
+  }
+  void unpack() { is_packed_ = false; }
+  void forget_kept() {
+    tried_ = false;
+    there_ = false;
+    kept_.reset();
+  }
+  /// So many bytes of the arena are for tiles that stay: those of this part, if they fit.
+  void keep(const std::shared_ptr<std::size_t>& spare) { spare_ = spare; }
+
   void load(const cuda::Part& part, std::size_t reserve) {
     if (fetched_) return;
-    const bool same_part =
-        loaded_ && cuda::same(part_.rows, part.rows) && cuda::same(part_.cols, part.cols);
-    if (same_part && !f_.empty()) return;
+    if (loaded_ && cuda::same_part(part_, part) && !f_.empty()) return;
     const auto fits = [&] {
       return memory_.arena.now().total + cuda::part_bytes(part, rows_, cols_, wide_) + reserve <=
              memory_.arena.limit();
@@ -83,10 +118,12 @@ class CountedWeight {
   void select(const cuda::Part& part, int count) {
     const double bytes =
         2 * sizeof(T) * static_cast<double>(count) * cuda::length(part.cols, cols_);
+    // Two rows about each neuron, one behind the other.
+    const int neurons = (count + 1) / 2;
     if (std::is_same_v<T, double> && wide_) {
-      by_tiles<double>(part, bytes, 0, 1);
+      by_tiles<double>(part, bytes, 0, 1, neurons);
     } else {
-      by_tiles<float>(part, bytes, 0, 1);
+      by_tiles<float>(part, bytes, 0, 1, neurons);
     }
   }
   /// A product with one column.
@@ -136,25 +173,38 @@ class CountedWeight {
 
   /// What for_each_tile() (cuda/matrix.h) and cuda/fetched.cpp do for kernels that take numbers of
   /// T and are so large together.
+  /// `consecutive`: only tiles with any of so many rows are needed.
   template <class T>
-  void by_tiles(const cuda::Part& part, double bytes, double products, double rate) {
-    const int rows = cuda::length(part.rows, rows_);
+  void by_tiles(const cuda::Part& part, double bytes, double products, double rate,
+                int consecutive = std::numeric_limits<int>::max()) {
+    const int all_rows = cuda::length(part.rows, rows_);
     const int cols = cuda::length(part.cols, cols_);
     if (fetched_) {
       reach(part);
       const bool some = part.rows || part.cols;
-      const int tile = some ? cut_.part_tile(rows, cols, each()) : std::max(1, cut_.count(0));
+      const int tile = some ? cut_.part_tile(all_rows, cols, each()) : std::max(1, cut_.count(0));
+      const int rows = consecutive >= all_rows
+                           ? all_rows
+                           : std::min(all_rows, (consecutive + tile - 1) / tile * tile);
+      const bool packed = is_packed_ && cuda::same_part(packed_, part);
       const double all = static_cast<double>(each()) * rows * cols;
-      // Rows come with the dead columns that they have.
-      const double travels = static_cast<double>(each()) * rows * cols_;
+      if (packed && kept(part)) {
+        const bool comes = !there_;
+        there_ = there_ || rows == all_rows;
+        const double travels = comes ? all : 0;
+        memory_.clock.walk((rows + tile - 1) / tile, bytes, products, rate,
+                           travels * (ranks_ - 1) / ranks_, travels / ranks_, 0);
+        return;
+      }
+      // What is picked out of the stripes comes with the dead columns that it has.
+      const double travels = packed ? all : static_cast<double>(each()) * rows * cols_;
       const double others = shared_ ? travels * (ranks_ - 1) / ranks_ : 0;
       memory_.clock.walk((rows + tile - 1) / tile, bytes, products, rate, others,
                          shared_ ? all / ranks_ : 0, shared_ ? 0 : travels);
       return;
     }
-    if (!loaded_ || !cuda::same(part_.rows, part.rows) || !cuda::same(part_.cols, part.cols)) {
-      load(part, 2 * cuda::kTileBytes);
-    }
+    const int rows = all_rows;
+    if (!loaded_ || !cuda::same_part(part_, part)) load(part, 2 * cuda::kTileBytes);
     constexpr bool kDouble = std::is_same_v<T, double>;
     if (kDouble ? !d_.empty() : !f_.empty()) {
       memory_.clock.kernel(bytes, products, rate);
@@ -181,16 +231,28 @@ class CountedWeight {
                        0, 0, 0);
   }
 
-  /// Where the rows of a part lie on the devices is noted there.
+  struct Lists {
+    cuda::Buffer<cuda::Stretch> stretches;
+    cuda::Buffer<int> begin, place;
+  };
+  [[nodiscard]] Lists take_lists(std::size_t stretches, std::size_t rows) {
+    using cuda::Tensor;
+    const char* const what = "where rows of a weight lie";
+    Lists lists;
+    lists.stretches = memory_.take<cuda::Stretch>(stretches, Tensor::kWorkspace, what);
+    lists.begin = memory_.take<int>(rows + 1, Tensor::kWorkspace, what);
+    lists.place = memory_.take<int>(cols_, Tensor::kWorkspace, what);
+    return lists;
+  }
+
+  /// Where the rows of a part lie on the devices is noted there, unless it is packed.
   void reach(const cuda::Part& part) {
     if (!(part.rows || part.cols)) return;
-    if (reached_ && cuda::same(part_.rows, part.rows) && cuda::same(part_.cols, part.cols)) return;
-    stretches_.reset();
-    begin_.reset();
-    place_.reset();
+    if (reached_ && cuda::same_part(part_, part)) return;
+    lists_ = {};
     part_ = part;
     reached_ = true;
-    if (!shared_) return;
+    if (!shared_ || (is_packed_ && cuda::same_part(packed_, part))) return;
     const std::size_t row_bytes = static_cast<std::size_t>(cols_) * each();
     const int rows = cuda::length(part.rows, rows_);
     std::size_t stretches = 0;
@@ -203,11 +265,21 @@ class CountedWeight {
         stretches += std::max(first, at) < std::min(last, at + row_bytes) ? 1 : 0;
       }
     }
-    using cuda::Tensor;
-    const char* const what = "where rows of a weight lie";
-    stretches_ = memory_.take<cuda::Stretch>(stretches, Tensor::kWorkspace, what);
-    begin_ = memory_.take<int>(static_cast<std::size_t>(rows) + 1, Tensor::kWorkspace, what);
-    place_ = memory_.take<int>(cols_, Tensor::kWorkspace, what);
+    lists_ = take_lists(stretches, static_cast<std::size_t>(rows));
+  }
+
+  /// Do the tiles of the packed part stay here?
+  [[nodiscard]] bool kept(const cuda::Part& part) {
+    if (!tried_) {
+      tried_ = true;
+      const std::size_t bytes =
+          static_cast<std::size_t>(cuda::length(part.rows, rows_)) * row_bytes(part);
+      if (bytes <= *spare_) {
+        *spare_ -= bytes;
+        kept_ = memory_.take<char>(bytes, cuda::Tensor::kWeights, "weights that stay");
+      }
+    }
+    return !kept_.empty();
   }
 
   CountedMemory& memory_;
@@ -222,8 +294,13 @@ class CountedWeight {
   cuda::Part part_;
   cuda::Buffer<float> f_;
   cuda::Buffer<double> d_;
-  cuda::Buffer<cuda::Stretch> stretches_;
-  cuda::Buffer<int> begin_, place_;
+  Lists lists_;
+  cuda::Part packed_;       // what ranks have packed of it,
+  bool is_packed_ = false;  // if they have
+  std::shared_ptr<std::size_t> spare_;
+  bool tried_ = false;        // to keep it
+  bool there_ = false;        // all of it has come
+  cuda::Buffer<char> kept_;
 };
 
 /// [nodes] null where a node is not dense.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "bound/counted_networks.h"
 #include "bound/descent.h"
 #include "bound/device_chunks.h"
@@ -85,9 +86,58 @@ struct DeviceForecast::Engine {
     return made;
   }
 
+  /// cuda::FetchedWeights::pack() of parts [nodes], and keep() of so many bytes.
+  void pack(const std::vector<cuda::Part>& parts, const Plan& plan) {
+    memory.arena.take_back(std::exchange(before, 0), cuda::Tensor::kWeights);
+    std::vector<cuda::Part> wanted(weights.size());
+    for (std::size_t v = 0; v < parts.size(); ++v) {
+      if (plan.reached[v] != 0) wanted[v] = parts[v];
+    }
+    const bool alike = std::equal(wanted.begin(), wanted.end(), packed_parts.begin(),
+                                  packed_parts.end(), cuda::same_part);
+    for (const auto& weight : weights) {
+      if (weight != nullptr) weight->forget_kept();
+    }
+    if (alike) return;
+    for (const auto& weight : weights) {
+      if (weight != nullptr) weight->unpack();
+    }
+    packed_parts.clear();
+    std::vector<std::size_t> held(static_cast<std::size_t>(settings.ranks), 0);
+    std::vector<char> packs(weights.size(), 0);
+    for (std::size_t v = 0; v < weights.size(); ++v) {
+      packs[v] = weights[v] != nullptr && weights[v]->packs(wanted[v], held) ? 1 : 0;
+    }
+    const std::size_t most = *std::max_element(held.begin(), held.end());
+    if (most == 0 || !make_room(most)) return;
+    for (std::size_t v = 0; v < weights.size(); ++v) {
+      if (packs[v] != 0) weights[v]->pack(wanted[v]);
+    }
+    packed_parts = std::move(wanted);
+  }
+  void keep(std::size_t bytes) {
+    const auto spare = std::make_shared<std::size_t>(bytes);
+    for (const auto& weight : weights) {
+      if (weight != nullptr) weight->keep(spare);
+    }
+  }
+  bool make_room(std::size_t bytes) {
+    if (bytes <= packed) return true;
+    try {
+      memory.arena.set_aside(bytes, cuda::Tensor::kWeights, "what is packed of the weights");
+    } catch (const Error&) {
+      return false;
+    }
+    before = std::exchange(packed, bytes);
+    return true;
+  }
+
   CountedMemory& memory;
   const Graph& graph;
   DeviceSettings settings;
+  std::vector<cuda::Part> packed_parts;  // [nodes], empty where nothing is packed
+  std::size_t packed = 0;                // bytes of the room for it,
+  std::size_t before = 0;                // and of what it replaced
   cuda::Buffer<char> workspace;
   Network<double> host;
   CountedWeights weights;
@@ -159,6 +209,12 @@ DeviceRowsWork DeviceForecast::rows(const Root& root, const RowList& all, int it
   };
 
   const int total = list.count(host.size(list.node));
+  if (engine.settings.shared && outlined && devices > 1) {
+    engine.pack(networks.parts, plan);
+    const std::size_t used =
+        memory_.arena.now().total + kPassingBytes + static_cast<std::size_t>(total) * (row + row64);
+    engine.keep(memory_.arena.reserved() - std::min(memory_.arena.reserved(), used));
+  }
   DeviceRowsWork work;
   work.chunk = device_rows(memory_.arena, kPassingBytes, row, total, engine.settings.chunk_bytes);
   work.chunks = (total + work.chunk - 1) / work.chunk;

@@ -3,22 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <numeric>
 
 #include "cuda/check.h"
 
 namespace coronet::cuda {
-
-namespace {
-
-std::vector<int> entries(const std::shared_ptr<const std::vector<int>>& some, int all) {
-  if (some) return *some;
-  std::vector<int> list(static_cast<std::size_t>(all));
-  std::iota(list.begin(), list.end(), 0);
-  return list;
-}
-
-}  // namespace
 
 FetchedWeights::PartTiles::PartTiles(FetchedWeights& all, std::size_t number, const Part& part)
     : all_(all),

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 namespace coronet::cuda {
@@ -18,6 +19,13 @@ struct Part {
 
 inline int length(const Entries& list, int all) {
   return list ? static_cast<int>(list->size()) : all;
+}
+
+inline std::vector<int> entries(const Entries& list, int all) {
+  if (list) return *list;
+  std::vector<int> every(static_cast<std::size_t>(all));
+  std::iota(every.begin(), every.end(), 0);
+  return every;
 }
 
 /// The elements that remain of a node of so many; null where all do (their order is their own

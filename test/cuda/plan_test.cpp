@@ -74,7 +74,7 @@ Bytes planned(const Graph& graph, const Root& root, Method method, int ranks, bo
       list.neuron.insert(list.neuron.end(), {j, j});
       list.sign.insert(list.sign.end(), {1.0F, -1.0F});
     }
-    (void)forecast.rows(root, list, method == Method::kAlpha ? kIterations : 0);
+    (void)forecast.rows(root, list, method == Method::kAlpha ? kIterations : 0, ranks);
   }
   Bytes bytes;
   for (int t = 0; t < cuda::kTensors; ++t) {
