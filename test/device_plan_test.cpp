@@ -112,7 +112,7 @@ TEST(DevicePlan, ALimitIsKeptOrRefused) {
     EXPECT_EQ(error.kind(), ErrorKind::kOutOfMemory);
     const std::string what = error.what();
     for (const char* words : {"no plan fits into 17.0 MiB of the GPU of each of 2 ranks", "weights",
-                              "workspace", "smallest chunks", "would help"}) {
+                              "workspace", "smallest chunks", "would help", "at least"}) {
       EXPECT_NE(what.find(words), std::string::npos) << words << " in " << what;
     }
   }
