@@ -135,6 +135,11 @@ TEST(DevicePlan, ConstantsAndRanksChangeTheTime) {
   question.ranks = 4;
   question.cost.gpu.peer /= 1e4;
   EXPECT_GT(seconds(Place::kSharded), 2 * seconds(Place::kReplicated));
+  question.cost = plan::CostModel::hosts();
+  question.cost.bandwidth /= 1e4;
+  const double near = seconds(Place::kSharded);
+  question.one_host = false;
+  EXPECT_GT(seconds(Place::kSharded), 2 * near);
 }
 
 /// Shares of dead and of unstable neurons are about those of a run.

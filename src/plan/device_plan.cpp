@@ -105,6 +105,10 @@ class DevicePlanner {
     settings.streamed = place_ == Place::kStreamed;
     settings.single = question_.single;
     settings.rates = question_.cost.gpu;
+    // Tiles of other hosts come through both hosts.
+    if (!question_.one_host) {
+      settings.rates.peer = std::min(settings.rates.peer, question_.cost.bandwidth);
+    }
     if (settings.streamed) settings.rates.host = std::min(settings.rates.host, question_.cost.file);
     const bool here = place_ == Place::kReplicated || (settings.streamed && bound_here());
     const double mib = chunk_mib_ > 0 ? chunk_mib_
