@@ -112,7 +112,7 @@ TEST(DevicePlan, ALimitIsKeptOrRefused) {
     EXPECT_EQ(error.kind(), ErrorKind::kOutOfMemory);
     const std::string what = error.what();
     for (const char* words : {"no plan fits into 17.0 MiB of the GPU of each of 2 ranks", "weights",
-                              "workspace", "smallest chunks", "would help"}) {
+                              "workspace", "smallest chunks", "would help", "at least"}) {
       EXPECT_NE(what.find(words), std::string::npos) << words << " in " << what;
     }
   }
@@ -135,6 +135,11 @@ TEST(DevicePlan, ConstantsAndRanksChangeTheTime) {
   question.ranks = 4;
   question.cost.gpu.peer /= 1e4;
   EXPECT_GT(seconds(Place::kSharded), 2 * seconds(Place::kReplicated));
+  question.cost = plan::CostModel::hosts();
+  question.cost.bandwidth /= 1e4;
+  const double near = seconds(Place::kSharded);
+  question.one_host = false;
+  EXPECT_GT(seconds(Place::kSharded), 2 * near);
 }
 
 /// Shares of dead and of unstable neurons are about those of a run.

@@ -105,6 +105,10 @@ class DevicePlanner {
     settings.streamed = place_ == Place::kStreamed;
     settings.single = question_.single;
     settings.rates = question_.cost.gpu;
+    // Tiles of other hosts come through both hosts.
+    if (!question_.one_host) {
+      settings.rates.peer = std::min(settings.rates.peer, question_.cost.bandwidth);
+    }
     if (settings.streamed) settings.rates.host = std::min(settings.rates.host, question_.cost.file);
     const bool here = place_ == Place::kReplicated || (settings.streamed && bound_here());
     const double mib = chunk_mib_ > 0 ? chunk_mib_
@@ -261,6 +265,22 @@ std::string mib(std::uint64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / 0x1p20);
 }
 
+/// The least that a GPU must have, to a MiB.
+std::uint64_t least_memory(const Graph& graph, Question question, Place place) {
+  const auto fits = [&](std::uint64_t bytes) {
+    question.memory = bytes;
+    return make_device_plan(graph, question, place).peak_bytes() <= bytes;
+  };
+  std::uint64_t enough = std::max<std::uint64_t>(question.memory, std::uint64_t{1} << 20);
+  while (!fits(enough)) enough *= 2;
+  std::uint64_t little = 0;
+  while (enough - little > (std::uint64_t{1} << 20)) {
+    const std::uint64_t middle = little + (enough - little) / 2;
+    (fits(middle) ? enough : little) = middle;
+  }
+  return enough;
+}
+
 }  // namespace
 
 RunPlan make_device_plan(const Graph& graph, const Question& question, Place place) {
@@ -301,7 +321,14 @@ std::string device_help_words(const Graph& graph, const Question& question) {
     add(fmt::format("--weights fsdp on {} ranks with a GPU each", more.ranks));
   }
   if (fits(question, Place::kStreamed)) add("--weights stream");
-  return help.empty() ? "GPUs with more memory" : help + ", or GPUs with more memory";
+  // Weights may stay on the host: less than with all that is wanted there.
+  std::string least;
+  for (const Place place : {Place::kReplicated, Place::kSharded, Place::kStreamed}) {
+    least += fmt::format("{}{} for {}", least.empty() ? "" : ", ",
+                         mib(least_memory(graph, question, place)), name_of(place));
+  }
+  add("GPUs with more memory: at least " + least);
+  return help;
 }
 
 }  // namespace coronet::plan
