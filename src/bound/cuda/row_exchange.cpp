@@ -34,25 +34,37 @@ void CudaRowExchange<T>::meet(std::size_t numbers, const Fn& fn) {
 }
 
 template <class T>
-void CudaRowExchange<T>::gather(std::size_t places, int each, const T* share, T* whole) {
+void CudaRowExchange<T>::begin_gather(std::size_t places, int each, const T* share) {
   const auto ranks = static_cast<std::size_t>(group_.size());
   const std::size_t mine = places * each;
-  const cuda::Buffer<T> packed = take(ranks * mine);
+  begun_.push_back(take(ranks * mine));
   const std::vector<std::size_t> counts(ranks, mine);
-  meet((ranks - 1) * mine, [&] { devices_.all_gather(share, packed.data(), counts); });
-  cuda::regroup(device_, ranks, places, each, packed.data(), whole);
+  meet((ranks - 1) * mine, [&] { devices_.all_gather(share, begun_.back().data(), counts); });
 }
 
 template <class T>
-void CudaRowExchange<T>::scatter_sum(std::size_t places, int each, const T* whole, T* share,
-                                     bool accumulate) {
+void CudaRowExchange<T>::end_gather(std::size_t places, int each, const T* /*share*/, T* whole) {
+  const auto ranks = static_cast<std::size_t>(group_.size());
+  cuda::regroup(device_, ranks, places, each, begun_.front().data(), whole);
+  begun_.pop_front();
+}
+
+template <class T>
+void CudaRowExchange<T>::begin_scatter_sum(std::size_t places, int each, const T* whole) {
+  const auto ranks = static_cast<std::size_t>(group_.size());
+  begun_.push_back(take(ranks * places * each));
+  cuda::regroup(device_, places, ranks, each, whole, begun_.back().data());
+}
+
+template <class T>
+void CudaRowExchange<T>::end_scatter_sum(std::size_t places, int each, T* share, bool accumulate) {
   const auto ranks = static_cast<std::size_t>(group_.size());
   const std::size_t mine = places * each;
-  const cuda::Buffer<T> packed = take(ranks * mine);
-  cuda::regroup(device_, places, ranks, each, whole, packed.data());
   const std::vector<std::size_t> counts(ranks, mine);
-  meet((ranks - 1) * mine,
-       [&] { devices_.reduce_scatter(packed.data(), share, counts, accumulate); });
+  meet((ranks - 1) * mine, [&] {
+    devices_.reduce_scatter(begun_.front().data(), share, counts, accumulate);
+  });
+  begun_.pop_front();
 }
 
 template <class T>

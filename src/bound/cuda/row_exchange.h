@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <vector>
 
 #include "bound/tensor/row_exchange.h"
@@ -25,9 +26,13 @@ class CudaRowExchange final : public RowExchange<T> {
 
   [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const override;
   T* room(int number, std::size_t n) override;
-  void gather(std::size_t places, int each, const T* share, T* whole) override;
-  void scatter_sum(std::size_t places, int each, const T* whole, T* share,
-                   bool accumulate) override;
+  /// Kernels of NCCL that wait for another rank must not wait beside calls of the driver that wait
+  /// for them, as asking for memory and loading a kernel for the first time do.
+  [[nodiscard]] bool overlaps() const override { return false; }
+  void begin_gather(std::size_t places, int each, const T* share) override;
+  void end_gather(std::size_t places, int each, const T* share, T* whole) override;
+  void begin_scatter_sum(std::size_t places, int each, const T* whole) override;
+  void end_scatter_sum(std::size_t places, int each, T* share, bool accumulate) override;
   void sum(std::size_t n, T* mine, T* to, bool accumulate) override;
 
  private:
@@ -43,6 +48,7 @@ class CudaRowExchange final : public RowExchange<T> {
   cuda::DeviceGroup& devices_;
   TensorGroup& group_;
   std::vector<cuda::Buffer<T>> rooms_;
+  std::deque<cuda::Buffer<T>> begun_;  // in the order of ranks, one for each that is not ended
 };
 
 }  // namespace coronet::bound

@@ -72,9 +72,10 @@ class AffineShared final : public Affine<T> {
     };
     std::vector<const T*> values(inputs);
     const std::vector<Block> all = blocks(rows.count, width);
-    if (!all.empty()) begin(all.front());
+    std::size_t begun = 0;
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (i + 1 < all.size()) begin(all[i + 1]);
+      const std::size_t until = std::min(all.size(), i + (rows_->overlaps() ? 2 : 1));
+      while (begun < until) begin(all[begun++]);
       const Block& b = all[i];
       for (int k = 0; k < inputs; ++k) {
         const T* const mine = at(x[k], b.first, *in[k]);
@@ -160,7 +161,8 @@ class AffineShared final : public Affine<T> {
       }
       rows_->begin_scatter_sum(places(b.count, k, in), slice.each(), products);
       if (before != nullptr) end(*before);
-      before = &b;
+      before = rows_->overlaps() ? &b : nullptr;
+      if (before == nullptr) end(b);
     }
     if (before != nullptr) end(*before);
     return can;
