@@ -16,9 +16,10 @@ class CudaRowExchange final : public RowExchange<T> {
  public:
   /// Of whole nodes, about so many bytes at a time: more than on a CPU, since each block is a few
   /// launches and a word with the others.
-  static constexpr std::size_t kBlockBytes = std::size_t{32} << 20;
-  /// Blocks that are there at most: whole rows, the same in the order of ranks, and the others'.
-  static constexpr std::size_t kBlocks = 3;
+  static constexpr std::size_t kBlockBytes = std::size_t{16} << 20;
+  /// Blocks that are there at most: whole rows, and, of each that is on its way, the same in the
+  /// order of ranks and the others'.
+  static constexpr std::size_t kBlocks = 1 + 2 * cuda::DeviceLink::kAhead;
 
   /// `devices`: the group's. Refers to all of them.
   CudaRowExchange(cuda::Device& device, cuda::DeviceGroup& devices, TensorGroup& group)
@@ -26,9 +27,7 @@ class CudaRowExchange final : public RowExchange<T> {
 
   [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const override;
   T* room(int number, std::size_t n) override;
-  /// Kernels of NCCL that wait for another rank must not wait beside calls of the driver that wait
-  /// for them, as asking for memory and loading a kernel for the first time do.
-  [[nodiscard]] bool overlaps() const override { return false; }
+  [[nodiscard]] bool overlaps() const override { return devices_.overlaps(); }
   void begin_gather(std::size_t places, int each, const T* share) override;
   void end_gather(std::size_t places, int each, const T* share, T* whole) override;
   void begin_scatter_sum(std::size_t places, int each, const T* whole) override;
@@ -36,10 +35,6 @@ class CudaRowExchange final : public RowExchange<T> {
   void sum(std::size_t n, T* mine, T* to, bool accumulate) override;
 
  private:
-  /// fn() once the device is done with what came before: the time is that of ranks that tell each
-  /// other and wait.
-  template <class Fn>
-  void meet(std::size_t numbers, const Fn& fn);
   [[nodiscard]] cuda::Buffer<T> take(std::size_t n) {
     return device_.take<T>(n, cuda::Tensor::kWorkspace, "rows in the order of ranks");
   }
