@@ -258,8 +258,8 @@ class NcclLink final : public DeviceLink {
   Event made_;  // what leaves
   Event idle_;
   std::array<Event, kAhead> done_;
-  int begun_ = 0;
-  int ended_ = 0;
+  unsigned begun_ = 0;
+  unsigned ended_ = 0;
 };
 
 /// What the members tell each other before they start NCCL.

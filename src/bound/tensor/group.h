@@ -98,8 +98,8 @@ class TensorGroup {
   double seconds_ = 0;
   std::uint64_t told_bytes_ = 0;
   std::uint64_t collectives_ = 0;
-  int sums_begun_ = 0;
-  int sums_ended_ = 0;
+  unsigned sums_begun_ = 0;
+  unsigned sums_ended_ = 0;
   Rooms<float> rooms32_;
   Rooms<double> rooms64_;
 };
