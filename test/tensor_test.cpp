@@ -1,7 +1,11 @@
 // Ranks that share the neurons: as tight as one rank, sound, repeatable, with their share only.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "bound/tensor/share.h"
 #include "comm/threads.h"
@@ -138,6 +142,83 @@ TEST(Tensor, BlocksOfRows) {
       }
     });
   }
+}
+
+/// Notes what is begun (b) and ended (e).
+class Noted final : public RowExchange<float> {
+ public:
+  Noted(TensorGroup& group, bool overlaps, std::string& notes)
+      : rows_(group), overlaps_(overlaps), notes_(notes) {}
+  int block_rows(std::size_t row_bytes, int least) const override {
+    return rows_.block_rows(row_bytes, least);
+  }
+  float* room(int number, std::size_t n) override { return rows_.room(number, n); }
+  bool overlaps() const override { return overlaps_; }
+  void begin_gather(std::size_t places, int each, const float* share) override {
+    notes_ += 'b';
+    rows_.begin_gather(places, each, share);
+  }
+  void end_gather(std::size_t places, int each, const float* share, float* whole) override {
+    notes_ += 'e';
+    rows_.end_gather(places, each, share, whole);
+  }
+  void begin_scatter_sum(std::size_t places, int each, const float* whole) override {
+    notes_ += 'b';
+    rows_.begin_scatter_sum(places, each, whole);
+  }
+  void end_scatter_sum(std::size_t places, int each, float* share, bool accumulate) override {
+    notes_ += 'e';
+    rows_.end_scatter_sum(places, each, share, accumulate);
+  }
+  void sum(std::size_t n, float* mine, float* to, bool accumulate) override {
+    rows_.sum(n, mine, to, accumulate);
+  }
+
+ private:
+  HostRows<float> rows_;
+  bool overlaps_;
+  std::string& notes_;
+};
+
+/// Words about a block are on their way while its neighbour is multiplied, where they may be, and
+/// the bits are the same.
+TEST(Tensor, WordsTravelBesideProducts) {
+  const Graph graph = test::mlp(2, 5, 3, 40, 30);
+  constexpr int kRows = 80;  // blocks of 32, 32 and 16
+  comm::run_threads(comm::thread_channels(2), [&](comm::Channel& channel) {
+    TensorGroup group(comm::Communicator(channel).split(0, channel.rank()), 1);
+    Graph own = graph;
+    const Share share = take_share(own, 2, group.rank());
+    const SharedOperators<float> ops(share, 0);
+    const Extent mine = Extent::all(Slice({1, 1, 40}, 2, group.rank()).mine());
+    const Extent* const in[] = {&mine};
+    std::vector<float> a(kRows * 20);
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] = std::sin(static_cast<float>(i));
+    std::vector<std::vector<float>> pulled;
+    std::vector<std::vector<float>> pushed;
+    for (const bool overlaps : {false, true}) {
+      std::string notes;
+      const auto rows = std::make_shared<Noted>(group, overlaps, notes);
+      const Network<float> net = shared_network<float>(share, group, rows, [&](int v) {
+        PackBudget none;
+        const Node& node = share.graph.nodes[v];
+        return v == 3 ? std::shared_ptr<const Affine<float>>(
+                            make_affine<float>(node, {share.read(v, node.inputs[0])}, none))
+                      : nullptr;
+      });
+      const RowSet set{kRows, nullptr, nullptr};
+      std::vector<float>& u = pulled.emplace_back(a.size());
+      net.affine(3)->pull(set, a.data(), mine, 0, u.data(), mine, false);
+      EXPECT_EQ(notes, overlaps ? "bbebee" : "bebebe");
+      notes.clear();
+      std::vector<float>& y = pushed.emplace_back(a.size());
+      const float* const x[] = {a.data()};
+      net.affine(3)->push(set, x, in, y.data(), mine);
+      EXPECT_EQ(notes, overlaps ? "bbebee" : "bebebe");
+    }
+    EXPECT_EQ(pulled[0], pulled[1]);
+    EXPECT_EQ(pushed[0], pushed[1]);
+  });
 }
 
 TEST(Tensor, ARankHasItsShareOfTheWeights) {

@@ -66,6 +66,10 @@ void RowTask::bound(int first, int last, int worker, RowBounds& result, int orig
                                   !plan().extent[plan().start].whole);
     descent.run(batch, found);
   }
+  // Ranks share the neurons because memory is short: what is in float32 makes room for what is in
+  // double, and the other way round.
+  const bool short_of_memory = context_.net64.group() != nullptr;
+  if (short_of_memory) context_.space32[worker].clear();
   const int settled_at_once =
       chunk_rows(row_bytes(plan64_, sizeof(double), 0, 0), budget_, last - first, 1);
   for (int at = first; at < last; at += settled_at_once) {
@@ -88,6 +92,7 @@ void RowTask::bound(int first, int last, int worker, RowBounds& result, int orig
     settle(context_.net64, root_.relax64, root_.magnitude, plan64_, batch, context_.space64[worker],
            result.bound.data() + (at - origin));
   }
+  if (short_of_memory) context_.space64[worker].clear();
   if (!settings_.keep_alpha) return;
   for (int v : whole_plan_.elementwise) {
     const Lines<float>& lines = root_.relax32.lines[v];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,21 +29,41 @@ class DeviceGroup {
   /// How numbers get from device to device, and why so: DeviceLink::name().
   [[nodiscard]] std::string link() const { return link_->name(); }
 
+  /// DeviceLink::overlaps(): may collectives be begun and ended with others, of either kind, and work
+  /// for the device between? They end in the order in which they began.
+  [[nodiscard]] bool overlaps() const { return link_->overlaps(); }
+
   /// all = the members' parts, one behind the other; member r gives counts[r] numbers. `mine` may
-  /// be this member's part of `all`.
+  /// be this member's part of `all`. Returns DeviceLink::end()'s seconds.
   template <class T>
-  void all_gather(const T* mine, T* all, std::span<const std::size_t> counts);
+  double all_gather(const T* mine, T* all, std::span<const std::size_t> counts) {
+    begin_all_gather(mine, all, counts);
+    return end_all_gather();
+  }
+  template <class T>
+  void begin_all_gather(const T* mine, T* all, std::span<const std::size_t> counts);
+  double end_all_gather() { return link_->end(); }
 
   /// mine = or += part `rank` of the sum of the members' `all`, part r being counts[r] numbers.
   /// `mine` may be this member's part of `all`.
   template <class T>
-  void reduce_scatter(const T* all, T* mine, std::span<const std::size_t> counts, bool accumulate);
+  double reduce_scatter(const T* all, T* mine, std::span<const std::size_t> counts,
+                        bool accumulate) {
+    begin_reduce_scatter(all, counts);
+    return end_reduce_scatter(all, mine, counts, accumulate);
+  }
+  template <class T>
+  void begin_reduce_scatter(const T* all, std::span<const std::size_t> counts);
+  template <class T>
+  double end_reduce_scatter(const T* all, T* mine, std::span<const std::size_t> counts,
+                            bool accumulate);
 
  private:
   Device& device_;
   int rank_;
   int size_;
   std::unique_ptr<DeviceLink> link_;
+  std::deque<Buffer<std::byte>> terms_;  // the other ranks', of sums on their way
 };
 
 }  // namespace coronet::cuda

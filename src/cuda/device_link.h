@@ -30,11 +30,24 @@ class DeviceLink {
   DeviceLink(const DeviceLink&) = delete;
   DeviceLink& operator=(const DeviceLink&) = delete;
 
-  /// As all members, at the same time: out[r] goes to member r, as its in[rank]; both [members],
-  /// what a member has for itself is not looked at. Sizes agree. What is queued on the device's
-  /// stream before and after sees the old and the new numbers. Throws as Communicator::receive does
-  /// once a rank has failed, and Error(kRank) where the way is broken.
-  virtual void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) = 0;
+  /// The first half of an exchange, as all members, at the same time: out[r] goes to member r, as its
+  /// in[rank]; both [members], what a member has for itself is not looked at. Sizes agree. What is
+  /// queued on the device's stream before sees the old numbers, and makes those that leave. Throws
+  /// as Communicator::receive does once a rank has failed, and Error(kRank) where the way is broken.
+  virtual void begin(std::span<const Outgoing> out, std::span<const Incoming> in) = 0;
+  /// The second half of the exchange that was begun first: what is queued on the device's stream
+  /// from now on sees the new numbers. Returns the seconds of it in which the device had nothing
+  /// else to do. Throws as begin() does.
+  virtual double end() = 0;
+  /// May work for the device be queued between the halves, and another exchange be begun (kAhead of
+  /// them are on their way at most)? Otherwise each is ended at once.
+  [[nodiscard]] virtual bool overlaps() const = 0;
+  static constexpr int kAhead = 2;
+
+  double exchange(std::span<const Outgoing> out, std::span<const Incoming> in) {
+    begin(out, in);
+    return end();
+  }
 
   /// "NCCL 2.27.3", "host memory (ranks share a GPU)"
   [[nodiscard]] virtual std::string name() const = 0;

@@ -31,7 +31,7 @@ constexpr double kReason = 15;
 /// An event that is destroyed with it.
 class Event {
  public:
-  Event() { CORONET_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+  Event() { CORONET_CUDA_CHECK(cudaEventCreate(&event_)); }
   ~Event() { report_failure(cudaEventDestroy(event_)); }
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
@@ -39,6 +39,24 @@ class Event {
 
  private:
   cudaEvent_t event_ = nullptr;
+};
+
+/// A stream that is destroyed with it, whose kernels go before those of others.
+class Stream {
+ public:
+  Stream() {
+    int least = 0;
+    int greatest = 0;
+    CORONET_CUDA_CHECK(cudaDeviceGetStreamPriorityRange(&least, &greatest));
+    CORONET_CUDA_CHECK(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, greatest));
+  }
+  ~Stream() { report_failure(cudaStreamDestroy(stream_)); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  [[nodiscard]] cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
 };
 
 /// Looks again and again: at once for as long as most exchanges take, then more rarely.
@@ -55,13 +73,17 @@ void look_until(const Fn& done) {
 }
 
 /// Neither calls nor kernels of NCCL are ever waited for: they are looked at, and so are the other
-/// ranks. Where one of them has failed, what is under way is aborted.
+/// ranks. Where one of them has failed, what is under way is aborted. Exchanges have a stream of
+/// their own, in the order in which they began.
 class NcclLink final : public DeviceLink {
  public:
-  NcclLink(Device& device, comm::Communicator group, std::shared_ptr<const Nccl> calls)
+  /// apart: no two members are threads of one process. Of those, one's call of the driver may wait
+  /// for its kernel that waits for the other's, which waits for the driver.
+  NcclLink(Device& device, comm::Communicator group, std::shared_ptr<const Nccl> calls, bool apart)
       : device_(device),
         group_(std::move(group)),
         calls_(std::move(calls)),
+        apart_(apart),
         slice_(kRoom / static_cast<std::size_t>(std::max(1, group_.size() - 1)) / kAlign * kAlign) {
     device_.arena().set_aside(2 * kRoom, Tensor::kWorkspace, "what NCCL sends and receives");
   }
@@ -92,14 +114,34 @@ class NcclLink final : public DeviceLink {
     return problem;
   }
 
-  void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override {
+  void begin(std::span<const Outgoing> out, std::span<const Incoming> in) override {
     if (comm_ == nullptr) throw Error(ErrorKind::kRank, "NCCL was given up before");
+    CORONET_CUDA_CHECK(cudaEventRecord(made_.get(), device_.stream()));
+    CORONET_CUDA_CHECK(cudaStreamWaitEvent(stream_.get(), made_.get(), 0));
     std::size_t most = 0;
     for (int k = 1; k < group_.size(); ++k) {
       most = std::max({most, out[to(k)].bytes, in[from(k)].bytes});
     }
     for (std::size_t first = 0; first < most; first += slice_) slices(out, in, first);
+    CORONET_CUDA_CHECK(cudaEventRecord(done_[begun_++ % kAhead].get(), stream_.get()));
   }
+
+  double end() override {
+    const cudaEvent_t done = done_[ended_++ % kAhead].get();
+    CORONET_CUDA_CHECK(cudaEventRecord(idle_.get(), device_.stream()));
+    look_until([&] {
+      if (over(done)) return true;
+      (void)state();
+      return false;
+    });
+    // Not over: the device is at work still, and all was hidden.
+    if (!over(idle_.get())) return 0;
+    float milliseconds = 0;
+    CORONET_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, idle_.get(), done));
+    return std::max(0.0, 1e-3 * static_cast<double>(milliseconds));
+  }
+
+  [[nodiscard]] bool overlaps() const override { return apart_; }
 
   [[nodiscard]] std::string name() const override {
     return "NCCL " + nccl_version_words(calls_->version);
@@ -117,6 +159,18 @@ class NcclLink final : public DeviceLink {
     return (group_.rank() + group_.size() - k) % group_.size();
   }
 
+  static bool over(cudaEvent_t event) {
+    const cudaError_t query = cudaEventQuery(event);
+    if (query == cudaErrorNotReady) return false;
+    CORONET_CUDA_CHECK(query);
+    return true;
+  }
+
+  void copy(void* to, const void* from, std::size_t bytes) {
+    if (bytes == 0) return;
+    CORONET_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_.get()));
+  }
+
   /// Bytes [first, first + slice_) of every piece, as far as they go.
   void slices(std::span<const Outgoing> out, std::span<const Incoming> in, std::size_t first) {
     const auto size = [&](std::size_t bytes) {
@@ -128,8 +182,8 @@ class NcclLink final : public DeviceLink {
     };
     const int n = group_.size();
     for (int k = 1; k < n; ++k) {
-      device_.copy(leaving_.data() + (k - 1) * slice_,
-                   static_cast<const std::byte*>(out[to(k)].data) + first, size(out[to(k)].bytes));
+      copy(leaving_.data() + (k - 1) * slice_,
+           static_cast<const std::byte*>(out[to(k)].data) + first, size(out[to(k)].bytes));
     }
     check(calls_->group_start());
     for (int k = 1; k < n; ++k) {
@@ -137,30 +191,20 @@ class NcclLink final : public DeviceLink {
       const std::size_t arriving = size(in[from(k)].bytes);
       if (leaving > 0) {
         note(calls_->send(leaving_.data() + (k - 1) * slice_, leaving, Nccl::kBytes, to(k), comm_,
-                          device_.stream()));
+                          stream_.get()));
       }
       if (arriving > 0) {
         note(calls_->receive(arriving_.data() + (k - 1) * slice_, arriving, Nccl::kBytes, from(k),
-                             comm_, device_.stream()));
+                             comm_, stream_.get()));
       }
     }
     note(calls_->group_end());
     check(problem);
     look_until([&] { return state() != Nccl::kInProgress; });
     for (int k = 1; k < n; ++k) {
-      device_.copy(static_cast<std::byte*>(in[from(k)].data) + first,
-                   arriving_.data() + (k - 1) * slice_, size(in[from(k)].bytes));
+      copy(static_cast<std::byte*>(in[from(k)].data) + first,
+           arriving_.data() + (k - 1) * slice_, size(in[from(k)].bytes));
     }
-    CORONET_CUDA_CHECK(cudaEventRecord(done_.get(), device_.stream()));
-    look_until([&] {
-      const cudaError_t query = cudaEventQuery(done_.get());
-      if (query != cudaErrorNotReady) {
-        CORONET_CUDA_CHECK(query);
-        return true;
-      }
-      (void)state();
-      return false;
-    });
   }
 
   [[nodiscard]] bool broken() const { return group_.channel().broken(); }
@@ -204,18 +248,25 @@ class NcclLink final : public DeviceLink {
   Device& device_;
   comm::Communicator group_;
   std::shared_ptr<const Nccl> calls_;
+  bool apart_;
   std::size_t slice_;
   // Not of the arena: between threads of one process NCCL has a GPU write to another one's memory.
   Apart leaving_{kRoom};
   Apart arriving_{kRoom};
   Nccl::Comm comm_ = nullptr;
-  Event done_;
+  Stream stream_;
+  Event made_;  // what leaves
+  Event idle_;
+  std::array<Event, kAhead> done_;
+  unsigned begun_ = 0;
+  unsigned ended_ = 0;
 };
 
 /// What the members tell each other before they start NCCL.
 struct Candidate {
   std::array<char, 256> host{};
   std::array<char, 16> gpu{};  // its UUID
+  pid_t process = 0;
   std::array<char, 200> why{};
   int version = 0;  // 0: `why` says why not
 };
@@ -223,6 +274,7 @@ struct Candidate {
 Candidate candidate_of(const Device& device, const Nccl* calls, const std::string& why) {
   Candidate mine;
   ::gethostname(mine.host.data(), mine.host.size() - 1);
+  mine.process = ::getpid();
   cudaDeviceProp p{};
   CORONET_CUDA_CHECK(cudaGetDeviceProperties(&p, device.properties().ordinal));
   std::memcpy(mine.gpu.data(), p.uuid.bytes, mine.gpu.size());
@@ -246,6 +298,15 @@ std::string objection(const std::vector<Candidate>& all) {
     }
   }
   return "";
+}
+
+bool apart(const std::vector<Candidate>& all) {
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    for (std::size_t q = 0; q < r; ++q) {
+      if (all[q].host == all[r].host && all[q].process == all[r].process) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -272,7 +333,7 @@ std::unique_ptr<DeviceLink> nccl_link(Device& device, comm::Communicator group, 
                       calls->error_string(static_cast<Nccl::Result>(invitation.result)));
     return nullptr;
   }
-  auto link = std::make_unique<NcclLink>(device, group, calls);
+  auto link = std::make_unique<NcclLink>(device, group, calls, apart(all));
   Candidate started;
   if (const auto problem = link->start(invitation.id)) {
     problem->copy(started.why.data(), started.why.size() - 1);

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "base/resources.h"
 #include "cuda/check.h"
 #include "cuda/device_link.h"
 
@@ -50,7 +53,7 @@ class StagedLink final : public DeviceLink {
   StagedLink(Device& device, comm::Communicator group, std::string why)
       : device_(device), group_(std::move(group)), why_(std::move(why)) {}
 
-  void exchange(std::span<const Outgoing> out, std::span<const Incoming> in) override {
+  void begin(std::span<const Outgoing> out, std::span<const Incoming> in) override {
     const int n = group_.size();
     const int mine = group_.rank();
     std::size_t bytes = 0;
@@ -67,21 +70,40 @@ class StagedLink final : public DeviceLink {
       at += piece.bytes;
     }
     device_.wait();
+    const double begin = elapsed_seconds();
     at = 0;
     for (int k = 1; k < n; ++k) {
       const int to = (mine + k) % n;
       if (out[to].bytes > 0) group_.send(to, kTag, kWhat, {leaving + at, out[to].bytes});
       at += out[to].bytes;
     }
-    for (int k = 1; k < n; ++k) {
-      const int from = (mine + n - k) % n;
-      if (in[from].bytes > 0) take(group_.receive(from, kTag, kWhat), in[from]);
-    }
+    begun_.push_back({{in.begin(), in.end()}, elapsed_seconds() - begin});
   }
+
+  double end() override {
+    const double begin = elapsed_seconds();
+    const Begun begun = std::move(begun_.front());
+    begun_.pop_front();
+    const int n = group_.size();
+    for (int k = 1; k < n; ++k) {
+      const int from = (group_.rank() + n - k) % n;
+      const Incoming& piece = begun.in[from];
+      if (piece.bytes > 0) take(group_.receive(from, kTag, kWhat), piece);
+    }
+    return begun.seconds + elapsed_seconds() - begin;
+  }
+
+  /// The device is waited for before anything leaves.
+  [[nodiscard]] bool overlaps() const override { return false; }
 
   [[nodiscard]] std::string name() const override { return fmt::format("host memory ({})", why_); }
 
  private:
+  struct Begun {
+    std::vector<Incoming> in;
+    double seconds;
+  };
+
   void take(const comm::Letter& letter, const Incoming& piece) {
     if (letter.bytes.size() != piece.bytes) {
       throw Error(ErrorKind::kInternal, fmt::format("{}: {} bytes came where {} are expected",
@@ -98,6 +120,7 @@ class StagedLink final : public DeviceLink {
   comm::Communicator group_;
   std::string why_;
   Gangway gangway_;
+  std::deque<Begun> begun_;
 };
 
 }  // namespace

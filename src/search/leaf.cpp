@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <coin/ClpSimplex.hpp>
-#include <coin/CoinPackedMatrix.hpp>
-#include <coin/CoinPackedVector.hpp>
+#include <limits>
+#include <memory>
+#include <vector>
 
+#include "search/clp.h"
 #include "search/combine.h"
 
 namespace coronet::search {
@@ -100,50 +101,59 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
   if (!solvable(forms)) return LeafOutcome::kUndecided;
 
   // Variables x and t: minimise t subject to f_i(x) <= t and sign_j z_j(x) >= 0.
-  ClpSimplex lp;
-  lp.setLogLevel(0);
+  constexpr double kNone = std::numeric_limits<double>::max();  // Clp's infinity
   const int columns = inputs + 1;
   const int count = clause.count + splits;
-  CoinPackedMatrix matrix(false, 0, 0);
-  matrix.setDimensions(0, columns);
-  std::vector<double> row_lower(count, -COIN_DBL_MAX);
-  std::vector<double> row_upper(count, COIN_DBL_MAX);
-  for (int r = 0; r < count; ++r) {
-    CoinPackedVector row;
-    for (int i = 0; i < inputs; ++i) {
-      if (std::fabs(forms.a[r][i]) >= kLeast) row.insert(i, forms.a[r][i]);
+  std::vector<CoinBigIndex> start{0};  // by columns
+  std::vector<int> row;
+  std::vector<double> value;
+  for (int i = 0; i < inputs; ++i) {
+    for (int r = 0; r < count; ++r) {
+      if (std::fabs(forms.a[r][i]) < kLeast) continue;
+      row.push_back(r);
+      value.push_back(forms.a[r][i]);
     }
-    if (r < clause.count) {
-      row.insert(inputs, -1.0);
-      row_upper[r] = -forms.constant[r];
-    } else if (domain.decisions[r - clause.count].sign > 0) {
-      row_lower[r] = -forms.constant[r];
-    } else {
-      row_upper[r] = -forms.constant[r];
-    }
-    matrix.appendRow(row);
+    start.push_back(static_cast<CoinBigIndex>(row.size()));
   }
-  std::vector<double> lower(columns, -COIN_DBL_MAX);
-  std::vector<double> upper(columns, COIN_DBL_MAX);
+  std::vector<double> row_lower(count, -kNone);
+  std::vector<double> row_upper(count, kNone);
+  for (int r = 0; r < count; ++r) {
+    if (r < clause.count) {
+      row.push_back(r);
+      value.push_back(-1.0);
+    }
+    const bool above = r >= clause.count && domain.decisions[r - clause.count].sign > 0;
+    (above ? row_lower : row_upper)[r] = -forms.constant[r];
+  }
+  start.push_back(static_cast<CoinBigIndex>(row.size()));
+  std::vector<double> lower(columns, -kNone);
+  std::vector<double> upper(columns, kNone);
   for (int i = 0; i < inputs; ++i) {
     lower[i] = root.relax64.lo[i];
     upper[i] = root.relax64.hi[i];
   }
   std::vector<double> objective(columns, 0.0);
   objective[inputs] = 1;
-  lp.loadProblem(matrix, lower.data(), upper.data(), objective.data(), row_lower.data(),
-                 row_upper.data());
-  lp.setMaximumSeconds(std::max(0.01, context.deadline.left()));
-  lp.dual();
+  const Clp clp = Clp::open();
+  const Clp::Model model = clp.model();
+  Clp_Simplex* const lp = model.get();
+  clp.set_log_level(lp, 0);
+  clp.load_problem(lp, columns, count, start.data(), row.data(), value.data(), lower.data(),
+                   upper.data(), objective.data(), row_lower.data(), row_upper.data());
+  clp.set_maximum_seconds(lp, std::max(0.01, context.deadline.left()));
+  clp.dual(lp, 0);
   if (context.deadline.passed()) return LeafOutcome::kUndecided;
 
   Domain proof = domain;
   proof.lambda.assign(clause.count, 0.0F);
+  const auto free_ray = [&](double* ray) { clp.free_ray(lp, ray); };
+  std::unique_ptr<double, decltype(free_ray)> ray(nullptr, free_ray);
   const double* dual = nullptr;
-  if (lp.isProvenPrimalInfeasible()) {
-    dual = lp.infeasibilityRay();
+  if (clp.is_proven_primal_infeasible(lp) != 0) {
+    ray.reset(clp.infeasibility_ray(lp));
+    dual = ray.get();
   } else {
-    dual = lp.getRowPrice();
+    dual = clp.row_price(lp);
   }
   bool refuted = false;
   if (dual != nullptr) {
@@ -161,12 +171,11 @@ LeafOutcome decide_leaf(const bound::Context& context, const bound::Root& root,
         break;
       }
     }
-    if (lp.isProvenPrimalInfeasible()) delete[] dual;
   }
   if (refuted) return LeafOutcome::kRefuted;
-  if (lp.isProvenOptimal()) {
+  if (clp.is_proven_optimal(lp) != 0) {
     std::vector<float> x(inputs);
-    const double* solution = lp.getColSolution();
+    const double* solution = clp.column_solution(lp);
     for (int i = 0; i < inputs; ++i) x[i] = static_cast<float>(solution[i]);
     judge.offer(clause.clause, x.data());
     if (judge.known()) return LeafOutcome::kViolated;

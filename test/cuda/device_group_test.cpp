@@ -104,6 +104,43 @@ void in_turn(Device& device, DeviceGroup& devices, comm::Communicator& group) {
   ASSERT_EQ(all.back(), std::vector<float>(257 * n, expected));
 }
 
+/// Sums in two halves, two of them on their way where the link lets them.
+void ahead(Device& device, DeviceGroup& devices, comm::Communicator& group) {
+  const auto n = static_cast<std::size_t>(group.size());
+  const std::vector<std::size_t> counts(n, 40001);
+  constexpr int kTurns = 4;
+  std::vector<On<double>> all;
+  std::vector<On<double>> sums;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    std::vector<double> numbers = numbers_of<double>(group.rank(), counts[0] * n);
+    for (double& x : numbers) x *= turn + 1;
+    all.emplace_back(device, numbers);
+    sums.emplace_back(device, std::vector<double>(counts[0], -1.0));
+  }
+  int ended = 0;
+  const auto end = [&] {
+    devices.end_reduce_scatter(all[ended].data(), sums[ended].data(), counts, false);
+    ++ended;
+  };
+  for (int turn = 0; turn < kTurns; ++turn) {
+    devices.begin_reduce_scatter(all[turn].data(), counts);
+    if (turn > 0 || !devices.overlaps()) end();
+  }
+  while (ended < kTurns) end();
+  const std::size_t before = counts[0] * static_cast<std::size_t>(group.rank());
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const std::vector<double> found = sums[turn].back();
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      double expected = 0;
+      for (int r = 0; r < group.size(); ++r) {
+        const double term = number_of<double>(r, before + i) * (turn + 1);
+        expected = r == 0 ? term : expected + term;
+      }
+      ASSERT_EQ(found[i], expected) << "turn " << turn << ", element " << i;
+    }
+  }
+}
+
 /// The two halves at the same time, in the opposite order of ranks.
 void sub_groups(Device& device, DeviceGroup& /*devices*/, comm::Communicator& group) {
   comm::Communicator half = group.split(group.rank() % 2, -group.rank());
@@ -121,6 +158,7 @@ constexpr Case kCases[] = {{"reductions of float", reduces<float>},
                            {"gathers of float", gathers<float>},
                            {"gathers of double", gathers<double>},
                            {"in turn", in_turn},
+                           {"ahead", ahead},
                            {"sub-groups", sub_groups}};
 
 /// For what NCCL has of two groups, and the numbers.

@@ -24,35 +24,40 @@ T* CudaRowExchange<T>::room(int number, std::size_t n) {
 }
 
 template <class T>
-template <class Fn>
-void CudaRowExchange<T>::meet(std::size_t numbers, const Fn& fn) {
-  device_.wait();
-  group_.meet(numbers * sizeof(T), [&] {
-    fn();
-    device_.wait();
-  });
+void CudaRowExchange<T>::begin_gather(std::size_t places, int each, const T* share) {
+  const auto ranks = static_cast<std::size_t>(group_.size());
+  const std::size_t mine = places * each;
+  begun_.push_back(take(ranks * mine));
+  const std::vector<std::size_t> counts(ranks, mine);
+  devices_.begin_all_gather(share, begun_.back().data(), counts);
 }
 
 template <class T>
-void CudaRowExchange<T>::gather(std::size_t places, int each, const T* share, T* whole) {
+void CudaRowExchange<T>::end_gather(std::size_t places, int each, const T* /*share*/, T* whole) {
   const auto ranks = static_cast<std::size_t>(group_.size());
-  const std::size_t mine = places * each;
-  const cuda::Buffer<T> packed = take(ranks * mine);
-  const std::vector<std::size_t> counts(ranks, mine);
-  meet((ranks - 1) * mine, [&] { devices_.all_gather(share, packed.data(), counts); });
-  cuda::regroup(device_, ranks, places, each, packed.data(), whole);
+  group_.met((ranks - 1) * places * each * sizeof(T), devices_.end_all_gather());
+  cuda::regroup(device_, ranks, places, each, begun_.front().data(), whole);
+  begun_.pop_front();
 }
 
 template <class T>
-void CudaRowExchange<T>::scatter_sum(std::size_t places, int each, const T* whole, T* share,
-                                     bool accumulate) {
+void CudaRowExchange<T>::begin_scatter_sum(std::size_t places, int each, const T* whole) {
   const auto ranks = static_cast<std::size_t>(group_.size());
   const std::size_t mine = places * each;
-  const cuda::Buffer<T> packed = take(ranks * mine);
-  cuda::regroup(device_, places, ranks, each, whole, packed.data());
+  begun_.push_back(take(ranks * mine));
+  cuda::regroup(device_, places, ranks, each, whole, begun_.back().data());
+  devices_.begin_reduce_scatter(begun_.back().data(), std::vector<std::size_t>(ranks, mine));
+}
+
+template <class T>
+void CudaRowExchange<T>::end_scatter_sum(std::size_t places, int each, T* share, bool accumulate) {
+  const auto ranks = static_cast<std::size_t>(group_.size());
+  const std::size_t mine = places * each;
   const std::vector<std::size_t> counts(ranks, mine);
-  meet((ranks - 1) * mine,
-       [&] { devices_.reduce_scatter(packed.data(), share, counts, accumulate); });
+  const double seconds =
+      devices_.end_reduce_scatter(begun_.front().data(), share, counts, accumulate);
+  group_.met((ranks - 1) * mine * sizeof(T), seconds);
+  begun_.pop_front();
 }
 
 template <class T>
@@ -62,10 +67,9 @@ void CudaRowExchange<T>::sum(std::size_t n, T* mine, T* to, bool accumulate) {
   std::vector<std::size_t> counts;
   for (std::size_t r = 0; r < ranks; ++r) counts.push_back(n * (r + 1) / ranks - n * r / ranks);
   T* const part = mine + n * rank / ranks;
-  meet(n - counts[rank] + (ranks - 1) * counts[rank], [&] {
-    devices_.reduce_scatter(mine, part, counts, false);
-    devices_.all_gather(part, mine, counts);
-  });
+  const double seconds = devices_.reduce_scatter(mine, part, counts, false) +
+                         devices_.all_gather(part, mine, counts);
+  group_.met((n - counts[rank] + (ranks - 1) * counts[rank]) * sizeof(T), seconds);
   if (mine == to) return;
   if (accumulate) {
     cuda::add(device_, n, mine, to);

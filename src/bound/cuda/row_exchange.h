@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <vector>
 
 #include "bound/tensor/row_exchange.h"
@@ -15,9 +16,10 @@ class CudaRowExchange final : public RowExchange<T> {
  public:
   /// Of whole nodes, about so many bytes at a time: more than on a CPU, since each block is a few
   /// launches and a word with the others.
-  static constexpr std::size_t kBlockBytes = std::size_t{32} << 20;
-  /// Blocks that are there at most: whole rows, the same in the order of ranks, and the others'.
-  static constexpr std::size_t kBlocks = 3;
+  static constexpr std::size_t kBlockBytes = std::size_t{16} << 20;
+  /// Blocks that are there at most: whole rows, and, of each that is on its way, the same in the
+  /// order of ranks and the others'.
+  static constexpr std::size_t kBlocks = 1 + 2 * cuda::DeviceLink::kAhead;
 
   /// `devices`: the group's. Refers to all of them.
   CudaRowExchange(cuda::Device& device, cuda::DeviceGroup& devices, TensorGroup& group)
@@ -25,16 +27,14 @@ class CudaRowExchange final : public RowExchange<T> {
 
   [[nodiscard]] int block_rows(std::size_t row_bytes, int least) const override;
   T* room(int number, std::size_t n) override;
-  void gather(std::size_t places, int each, const T* share, T* whole) override;
-  void scatter_sum(std::size_t places, int each, const T* whole, T* share,
-                   bool accumulate) override;
+  [[nodiscard]] bool overlaps() const override { return devices_.overlaps(); }
+  void begin_gather(std::size_t places, int each, const T* share) override;
+  void end_gather(std::size_t places, int each, const T* share, T* whole) override;
+  void begin_scatter_sum(std::size_t places, int each, const T* whole) override;
+  void end_scatter_sum(std::size_t places, int each, T* share, bool accumulate) override;
   void sum(std::size_t n, T* mine, T* to, bool accumulate) override;
 
  private:
-  /// fn() once the device is done with what came before: the time is that of ranks that tell each
-  /// other and wait.
-  template <class Fn>
-  void meet(std::size_t numbers, const Fn& fn);
   [[nodiscard]] cuda::Buffer<T> take(std::size_t n) {
     return device_.take<T>(n, cuda::Tensor::kWorkspace, "rows in the order of ranks");
   }
@@ -43,6 +43,7 @@ class CudaRowExchange final : public RowExchange<T> {
   cuda::DeviceGroup& devices_;
   TensorGroup& group_;
   std::vector<cuda::Buffer<T>> rooms_;
+  std::deque<cuda::Buffer<T>> begun_;  // in the order of ranks, one for each that is not ended
 };
 
 }  // namespace coronet::bound

@@ -64,24 +64,25 @@ class AffineShared final : public Affine<T> {
       if (!in_[k].everywhere()) width += n;
     }
     for (const Extent& e : whole) extents.push_back(&e);
-    const auto begin = [&](const Block& b) {
-      for (int k = 0; k < inputs; ++k) {
-        if (in_[k].everywhere()) continue;
-        rows_->begin_gather(places(b.count, k, *in[k]), in_[k].each(), at(x[k], b.first, *in[k]));
-      }
+    const auto begin = [&](const Block& b, int k) {
+      rows_->begin_gather(places(b.count, k, *in[k]), in_[k].each(), at(x[k], b.first, *in[k]));
     };
+    std::vector<int> gathered;
+    for (int k = 0; k < inputs; ++k) {
+      if (!in_[k].everywhere()) gathered.push_back(k);
+    }
+    const bool ahead = gathered.size() == 1 && rows_->overlaps();
     std::vector<const T*> values(inputs);
     const std::vector<Block> all = blocks(rows.count, width);
-    if (!all.empty()) begin(all.front());
+    if (ahead && !all.empty()) begin(all.front(), gathered.front());
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (i + 1 < all.size()) begin(all[i + 1]);
       const Block& b = all[i];
-      for (int k = 0; k < inputs; ++k) {
-        const T* const mine = at(x[k], b.first, *in[k]);
-        values[k] = mine;
-        if (in_[k].everywhere()) continue;
+      if (ahead && i + 1 < all.size()) begin(all[i + 1], gathered.front());
+      for (int k = 0; k < inputs; ++k) values[k] = at(x[k], b.first, *in[k]);
+      for (const int k : gathered) {
+        if (!ahead) begin(b, k);
         T* const to = rows_->room(k, static_cast<std::size_t>(b.count) * whole[k].size());
-        rows_->end_gather(places(b.count, k, *in[k]), in_[k].each(), mine, to);
+        rows_->end_gather(places(b.count, k, *in[k]), in_[k].each(), values[k], to);
         values[k] = to;
       }
       share_->push(part(rows, b), values.data(), extents.data(), at(y, b.first, out), out);
@@ -160,7 +161,8 @@ class AffineShared final : public Affine<T> {
       }
       rows_->begin_scatter_sum(places(b.count, k, in), slice.each(), products);
       if (before != nullptr) end(*before);
-      before = &b;
+      before = rows_->overlaps() ? &b : nullptr;
+      if (before == nullptr) end(b);
     }
     if (before != nullptr) end(*before);
     return can;

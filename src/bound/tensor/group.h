@@ -7,7 +7,6 @@
 #include <span>
 
 #include "base/aligned.h"
-#include "base/resources.h"
 #include "comm/communicator.h"
 
 namespace coronet::bound {
@@ -48,12 +47,10 @@ class TensorGroup {
   /// The least of all ranks' numbers.
   std::int64_t least(std::int64_t mine);
 
-  /// fn(), in which this rank tells the others so many bytes by other ways, as one of these calls.
-  template <class Fn>
-  void meet(std::size_t bytes, const Fn& fn) {
-    const double begin = elapsed_seconds();
-    fn();
-    seconds_ += elapsed_seconds() - begin;
+  /// This rank told the others so many bytes by other ways, in what is one more of these calls, and
+  /// waited so long.
+  void met(std::size_t bytes, double seconds) {
+    seconds_ += seconds;
     count(bytes);
   }
 
@@ -101,8 +98,8 @@ class TensorGroup {
   double seconds_ = 0;
   std::uint64_t told_bytes_ = 0;
   std::uint64_t collectives_ = 0;
-  int sums_begun_ = 0;
-  int sums_ended_ = 0;
+  unsigned sums_begun_ = 0;
+  unsigned sums_ended_ = 0;
   Rooms<float> rooms32_;
   Rooms<double> rooms64_;
 };

@@ -18,6 +18,9 @@ class RowExchange {
   /// As TensorGroup's.
   [[nodiscard]] virtual int block_rows(std::size_t row_bytes, int least) const = 0;
   virtual T* room(int number, std::size_t n) = 0;
+  /// May one of these be on its way while this rank does something else? If not, each is ended as
+  /// soon as it is begun.
+  [[nodiscard]] virtual bool overlaps() const = 0;
   virtual void begin_gather(std::size_t places, int each, const T* share) = 0;
   virtual void end_gather(std::size_t places, int each, const T* share, T* whole) = 0;
   virtual void begin_scatter_sum(std::size_t places, int each, const T* whole) = 0;
@@ -35,6 +38,7 @@ class HostRows final : public RowExchange<T> {
     return group_.block_rows(row_bytes, least);
   }
   T* room(int number, std::size_t n) override { return group_.room<T>(number, n); }
+  [[nodiscard]] bool overlaps() const override { return true; }
   void begin_gather(std::size_t places, int each, const T* share) override {
     group_.begin_gather(places, each, share);
   }

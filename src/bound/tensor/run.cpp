@@ -347,10 +347,8 @@ void TensorRun::State::report(FoundBounds& found) {
                {},
                found.memory};
   mine.share.weight_bytes = share.weight_bytes() + ops32.bytes() + ops64.bytes();
+  mine.share.work_bytes = found.memory[MemoryClass::kA].most + rooms;
   for (const TensorLane& lane : lanes) {
-    for (const auto& space : lane.context.space32) mine.share.work_bytes += space.bytes();
-    for (const auto& space : lane.context.space64) mine.share.work_bytes += space.bytes();
-    mine.share.work_bytes += lane.group.bytes();
     mine.share.told_bytes += lane.group.told_bytes();
     mine.share.collectives += lane.group.collectives();
     mine.share.collective_seconds += lane.group.seconds();
