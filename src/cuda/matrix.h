@@ -14,15 +14,6 @@
 
 namespace coronet::cuda {
 
-/// Rows of a matrix that is not on the device.
-class RowSource {
- public:
-  virtual ~RowSource() = default;
-  /// Rows [first, first + count), row-major, into memory of the device.
-  virtual void read(int first, int count, float* to) = 0;
-  virtual void read(int first, int count, double* to) = 0;
-};
-
 /// What takes tiles, in order; w: [count, cols] on the device, until it returns.
 template <class T>
 using TileFn = std::function<void(const T* w, int first, int count)>;
@@ -52,13 +43,12 @@ class PartedTiles : public TileSource {
 /// A row-major [rows, cols] weight as the operand B: itself (K = rows, N = cols), or transposed
 /// (K = cols, N = rows).
 struct Matrix {
-  const float* f = nullptr;   ///< null where the rows come from `source` or `tiles`
+  const float* f = nullptr;   ///< null where the rows come from `tiles`
   const double* d = nullptr;  ///< null where float32 holds it exactly, or as above
   int rows = 0;
   int cols = 0;
   bool transposed = false;
-  bool wide = false;  ///< float32 does not hold it exactly
-  RowSource* source = nullptr;
+  bool wide = false;            ///< float32 does not hold it exactly
   TileSource* tiles = nullptr;  ///< not null: all rows come from here
 
   [[nodiscard]] int k() const { return transposed ? cols : rows; }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cuda/check.h"
+#include "cuda/moves.h"
 #include "cuda/weights.h"
 
 namespace coronet::cuda {
@@ -128,8 +129,32 @@ void DenseWeight::send(const Part& part, int first, int count, T* to) {
   }
 }
 
-void DenseWeight::read(int first, int count, float* to) { send(part_, first, count, to); }
-void DenseWeight::read(int first, int count, double* to) { send(part_, first, count, to); }
+template <class T>
+void DenseWeight::walk(const TileFn<T>& fn, RowRange only) {
+  const int rows = length(part_.rows, rows_);
+  const int cols = length(part_.cols, cols_);
+  const int most = tile_rows(rows, cols);
+  const std::size_t tile = static_cast<std::size_t>(most) * cols;
+  const Buffer<T> w = device_.take<T>(tile, Tensor::kWorkspace, "a tile of a weight");
+  // Half the bytes come where float32 holds them.
+  const bool widens = std::is_same_v<T, double> && !host_.f.empty();
+  Buffer<float> narrow;
+  if (widens) narrow = device_.take<float>(tile, Tensor::kWorkspace, "a tile of a weight");
+  for (int first = 0; first < rows; first += most) {
+    const int count = std::min(most, rows - first);
+    if (first >= only.last || first + count <= only.first) continue;
+    if (!widens) {
+      send(part_, first, count, w.data());
+    } else if constexpr (std::is_same_v<T, double>) {
+      send(part_, first, count, narrow.data());
+      convert(device_, static_cast<std::size_t>(count) * cols, narrow.data(), w.data());
+    }
+    fn(w.data(), first, count);
+  }
+}
+
+void DenseWeight::for_each_tile(const TileFn<float>& fn, RowRange rows) { walk(fn, rows); }
+void DenseWeight::for_each_tile(const TileFn<double>& fn, RowRange rows) { walk(fn, rows); }
 
 std::size_t DenseWeight::bytes(const Part& part) const {
   return part_bytes(part, rows_, cols_, host_.f.empty());
@@ -184,26 +209,16 @@ Matrix DenseWeight::get(const Part& part, bool transposed) {
       }
       tiles = part_tiles_.get();
     }
-    return {nullptr,
-            nullptr,
-            length(part.rows, rows_),
-            length(part.cols, cols_),
-            transposed,
-            !host_.single(),
-            nullptr,
-            tiles};
+    return {
+        nullptr,         nullptr, length(part.rows, rows_), length(part.cols, cols_), transposed,
+        !host_.single(), tiles};
   }
   if (!loaded_ || !same_part(part_, part)) {
     load(part, 2 * kTileBytes);
   }
-  return {held_.f.data(),
-          held_.d.data(),
-          length(part.rows, rows_),
-          length(part.cols, cols_),
-          transposed,
-          host_.f.empty(),
-          this,
-          nullptr};
+  return {
+      held_.f.data(), held_.d.data(),  length(part.rows, rows_),        length(part.cols, cols_),
+      transposed,     host_.f.empty(), held_.f.empty() ? this : nullptr};
 }
 
 }  // namespace coronet::cuda

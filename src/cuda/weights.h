@@ -23,7 +23,7 @@ struct Weights {
 /// host, so that a weight nobody uses takes no memory. A part that does not fit stays on the host:
 /// its rows come when they are used, every time, and so does one that is not on the host
 /// (cuda/fetched.h).
-class DenseWeight final : public RowSource {
+class DenseWeight final : public TileSource {
  public:
   /// `host` must outlive this, and so must `tiles`, what it comes by where its numbers are not
   /// there; `name`: the operator's, for errors; `workers` copy on the host.
@@ -46,8 +46,9 @@ class DenseWeight final : public RowSource {
   [[nodiscard]] int rows() const { return rows_; }
   [[nodiscard]] int cols() const { return cols_; }
 
-  void read(int first, int count, float* to) override;
-  void read(int first, int count, double* to) override;
+  /// Of the part, from the host.
+  void for_each_tile(const TileFn<float>& fn, RowRange rows) override;
+  void for_each_tile(const TileFn<double>& fn, RowRange rows) override;
 
  private:
   [[nodiscard]] Weights picked(const std::vector<int>& rows, const std::vector<int>& cols) const;
@@ -55,6 +56,8 @@ class DenseWeight final : public RowSource {
   [[nodiscard]] std::size_t bytes(const Part& part) const;
   template <class T>
   void send(const Part& part, int first, int count, T* to);
+  template <class T>
+  void walk(const TileFn<T>& fn, RowRange rows);
 
   Device& device_;
   const Weight& host_;
