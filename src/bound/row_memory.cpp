@@ -1,6 +1,7 @@
 #include "bound/row_memory.h"
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -10,6 +11,7 @@
 #include "base/resources.h"
 #include "base/rng.h"
 #include "bound/affine_dense.h"
+#include "bound/counted_affine.h"
 #include "bound/descent.h"
 #include "bound/pass.h"
 #include "bound/thinned.h"
@@ -20,30 +22,6 @@ namespace {
 
 /// Iterations of a descent after which its buffers have the sizes that they keep.
 constexpr int kEnough = 4;
-
-/// An operator that says what it reaches and multiplies nothing.
-template <class T>
-class CountedAffine final : public Affine<T> {
- public:
-  explicit CountedAffine(std::unique_ptr<Affine<T>> of) : of_(std::move(of)) {}
-  bool windowed() const override { return of_->windowed(); }
-  Extent reach(const Extent& out, int k) const override { return of_->reach(out, k); }
-  void pull(const RowSet&, const T*, const Extent&, int, T*, const Extent&, bool) const override {}
-  bool pull_selection(int, const int*, const T*, T*, double*) const override {
-    return of_->pull_selection(0, nullptr, nullptr, nullptr, nullptr);
-  }
-  void push(const RowSet&, const T* const*, const Extent* const*, T*,
-            const Extent&) const override {}
-  void bias(const RowSet&, const T*, const Extent&, double*) const override {}
-  double bias_of(int) const override { return 0; }
-  void apply(const double* const*, double*, Workers*) const override {}
-  void apply_abs(const double* const*, double*, Workers*) const override {}
-  int terms() const override { return 0; }
-  std::size_t bytes() const override { return of_->bytes(); }
-
- private:
-  std::unique_ptr<Affine<T>> of_;
-};
 
 template <class T>
 Network<T> counted_network(const Graph& graph, PackBudget budget) {
@@ -68,9 +46,10 @@ Relaxation<T, Counting> counted_relaxation(const Graph& graph) {
 }
 
 template <class T>
-KernelBytes kernels_of(const Graph& graph, PackBudget budget, bool all) {
+KernelBytes kernels_of(const Graph& graph, const ShapeRead& read, PackBudget budget, bool all) {
   KernelBytes sum;
-  for (const Node& node : graph.nodes) {
+  for (int v = 0; v < static_cast<int>(graph.nodes.size()); ++v) {
+    const Node& node = graph.nodes[v];
     Node here = node;
     bool packs = true;
     if (const Dense* dense = std::get_if<Dense>(&node.op)) {
@@ -85,7 +64,7 @@ KernelBytes kernels_of(const Graph& graph, PackBudget budget, bool all) {
       conv->weight = gathered(conv->weight);
     }
     std::vector<Shape> in;
-    for (int u : node.inputs) in.push_back(graph.nodes[u].shape);
+    for (int u : node.inputs) in.push_back(read ? read(v, u) : graph.nodes[u].shape);
     PackBudget none;
     const auto made = make_affine<T>(here, in, packs ? budget : none);
     if (made == nullptr) continue;
@@ -146,9 +125,10 @@ struct RowForecast::Descended {
   Plan plan;
 };
 
-KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered) {
-  const KernelBytes f = kernels_of<float>(graph, {pack_bytes}, gathered);
-  const KernelBytes d = kernels_of<double>(graph, {pack_bytes}, gathered);
+KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered,
+                         const ShapeRead& read) {
+  const KernelBytes f = kernels_of<float>(graph, read, {pack_bytes}, gathered);
+  const KernelBytes d = kernels_of<double>(graph, read, {pack_bytes}, gathered);
   return {f.packed + d.packed, f.scratch + d.scratch};
 }
 
@@ -164,12 +144,19 @@ std::size_t root_bytes(const Graph& graph) {
 }
 
 RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values)
+    : RowForecast(graph, chunk_mib, counted_network<float>(graph, {}),
+                  counted_network<double>(graph, {})) {
+  values_ = &values;
+  workers_ = static_cast<std::size_t>(workers);
+  most_iterations_ = kEnough;
+}
+
+RowForecast::RowForecast(const Graph& graph, double chunk_mib, Network<float> net32,
+                         Network<double> net64)
     : graph_(graph),
-      values_(values),
       budget_mib_(chunk_mib),
-      workers_(static_cast<std::size_t>(workers)),
-      net32_(counted_network<float>(graph, {})),
-      net64_(counted_network<double>(graph, {})),
+      net32_(std::move(net32)),
+      net64_(std::move(net64)),
       relax32_(counted_relaxation<float>(graph)),
       relax64_(counted_relaxation<double>(graph)) {
   magnitude_.value.resize(graph.nodes.size());
@@ -187,10 +174,12 @@ RowForecast::~RowForecast() = default;
 std::unique_ptr<RowForecast::Descended> RowForecast::thinned(const RowsToCome& rows) const {
   const bool worth =
       static_cast<std::int64_t>(rows.count) * rows.iterations >= Thinned::kLeastPasses;
+  // What is left of a share is no graph for others (thinned.cpp).
+  if (net32_.group() != nullptr) return nullptr;
   if (!worth || !rows.selection || rows.input) return nullptr;
   std::vector<int> all(static_cast<std::size_t>(graph_.nodes[rows.node].shape.size()));
   std::iota(all.begin(), all.end(), 0);
-  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, values_), rows.node, all,
+  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, *values_), rows.node, all,
                                    make_plan(net32_, rows.node, patches(rows)));
   if (!reduced) return nullptr;
   return std::make_unique<Descended>(std::move(*reduced), rows.node);
@@ -199,6 +188,11 @@ std::unique_ptr<RowForecast::Descended> RowForecast::thinned(const RowsToCome& r
 std::size_t RowForecast::budget_of(const Descended* thin) const {
   return static_cast<std::size_t>(budget_mib_ * (thin != nullptr ? Thinned::kRowsShare : 1) *
                                   1048576.0);
+}
+
+int RowForecast::part(const RowsToCome& rows, const Descended* thin) const {
+  return std::min(rows.count, chunk_rows(part_bytes(rows, thin), budget_of(thin), rows.count,
+                                         rows.hands));
 }
 
 std::size_t RowForecast::part_bytes(const RowsToCome& rows, const Descended* thin) const {
@@ -221,9 +215,7 @@ int RowForecast::bound(const RowsToCome& rows) {
   const std::unique_ptr<Descended> thin = thinned(rows);
   const Counted network(&ledger_, MemoryClass::kNetworks,
                         thin ? Thinned::bytes_of(thin->reduced, thin->net) / workers_ : 0);
-  const std::size_t budget = budget_of(thin.get());
-  const int each = std::min(
-      rows.count, chunk_rows(part_bytes(rows, thin.get()), budget, rows.count, rows.hands));
+  const int each = part(rows, thin.get());
   // Parts of one size do the same as the one before, once they find the same buffers.
   int left = rows.count;
   for (std::size_t before = ~std::size_t{0}; left >= each && before != held(); left -= each) {
@@ -245,7 +237,7 @@ void RowForecast::bound_part(const RowsToCome& rows, int count, const Descended*
   if (optimise) {
     const Deadline never(HUGE_VAL);
     OptimiseSettings settings;
-    settings.iterations = std::min(rows.iterations, kEnough);
+    settings.iterations = std::min(rows.iterations, most_iterations_);
     const Graph& graph = thin != nullptr ? thin->reduced.graph : graph_;
     Descent<Counting> descent(thin != nullptr ? thin->net : net32_, relaxation, plan, never,
                               space32_, settings, Counting());

@@ -1,7 +1,9 @@
 // What bounding the rows of a graph will take, known before any weight is read.
 #pragma once
 
+#include <climits>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -18,9 +20,13 @@ struct KernelBytes {
   std::size_t packed = 0;   ///< copies of weights in the kernels' order
   std::size_t scratch = 0;  ///< of each worker
 };
+/// What node v's operator multiplies of its input u.
+using ShapeRead = std::function<Shape(int v, int u)>;
 /// Each of at most `pack_bytes`, of weights that are in memory: of those that are now, or, with
-/// `gathered`, of all. Convolutions' weights are read.
-KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered);
+/// `gathered`, of all. Convolutions' weights are read. `read`: of a share (tensor/share.h); nothing:
+/// inputs as the graph has them.
+KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered,
+                         const ShapeRead& read = {});
 
 /// Root::bytes() once all nodes are bounded.
 std::size_t root_bytes(const Graph& graph);
@@ -53,11 +59,18 @@ class RowForecast {
   /// for kUnstableShare of it.
   /// Refers to the graph and the values.
   RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values);
+  /// On networks without numbers (counted_affine.h), of any kind; every iteration of a descent is
+  /// run. Refers to the graph.
+  RowForecast(const Graph& graph, double chunk_mib, Network<float> net32, Network<double> net64);
   ~RowForecast();
 
   /// The worker bounds all parts of these rows, after those of earlier calls, whose buffers it has
   /// kept. Returns the rows of a part.
   int bound(const RowsToCome& rows);
+  /// Rows of a part, but for the last one; of networks of the second constructor.
+  [[nodiscard]] int part(const RowsToCome& rows) const { return part(rows, nullptr); }
+  /// Bounds one part of so many rows.
+  void bound_part(const RowsToCome& rows, int count) { bound_part(rows, count, nullptr); }
   /// Of the worker: kA and kAlpha, and its share of kNetworks, which a rank's workers have
   /// together.
   [[nodiscard]] MemoryUsage usage() const { return ledger_.usage(); }
@@ -68,6 +81,7 @@ class RowForecast {
   /// What a list's descents run on.
   struct Descended;
   [[nodiscard]] std::unique_ptr<Descended> thinned(const RowsToCome& rows) const;
+  [[nodiscard]] int part(const RowsToCome& rows, const Descended* thin) const;
   [[nodiscard]] std::size_t budget_of(const Descended* thin) const;
   [[nodiscard]] std::size_t part_bytes(const RowsToCome& rows, const Descended* thin) const;
   void bound_part(const RowsToCome& rows, int count, const Descended* thin);
@@ -75,9 +89,10 @@ class RowForecast {
   [[nodiscard]] bool patches(const RowsToCome& rows) const;
 
   const Graph& graph_;
-  const Values& values_;
+  const Values* values_ = nullptr;
   double budget_mib_;
-  std::size_t workers_;
+  std::size_t workers_ = 1;
+  int most_iterations_ = INT_MAX;  // of a descent that are run
   Network<float> net32_;
   Network<double> net64_;
   Relaxation<float, Counting> relax32_;

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/launch.h"
 #include "cli/options_cli.h"
 #include "cli/plan_question.h"
 #include "cli/plan_report.h"
@@ -17,6 +18,7 @@
 #include "io/file.h"
 #include "io/onnx.h"
 #include "io/vnnlib.h"
+#include "spec/mesh.h"
 
 namespace coronet::cli {
 
@@ -40,32 +42,18 @@ Examples:
   coronet plan net.onnx property.vnnlib --ranks 64 --link tcp --bandwidth 25e9 --latency 5e-6
 )";
 
-/// The ranks of the plan: those of the mesh, or of --ranks.
-int ranks_of(const Options& options) {
-  if (options.zones > 0) {
-    throw Error(
-        ErrorKind::kBadInput,
-        fmt::format("--zones {}: ranks that share the neurons are not planned", options.zones));
-  }
-  if (planned(options) || options.mesh.empty()) return std::max(1, options.ranks);
-  const Mesh mesh = read_mesh(options.mesh);
-  if (mesh.tensor > 1 || mesh.domains > 1) {
-    throw Error(ErrorKind::kBadInput,
-                fmt::format("--mesh {}: what is planned is ranks that share rows; what a rank of "
-                            "another mesh holds, `coronet bounds` reports",
-                            options.mesh));
-  }
-  if (options.ranks > 0 && options.ranks != mesh.ranks()) {
-    throw Error(ErrorKind::kBadInput, fmt::format("--mesh {}: that is {} ranks, --ranks says {}",
-                                                  options.mesh, mesh.ranks(), options.ranks));
-  }
-  return mesh.ranks();
+/// The mesh of the run that is planned: of --ranks, or of as many as --mesh has.
+Mesh planned_mesh(const Options& options) {
+  comm::Launch launch;
+  const bool by_mesh = options.ranks == 0 && !options.mesh.empty() && !planned(options);
+  launch.ranks = by_mesh ? read_mesh(options.mesh).ranks() : std::max(1, options.ranks);
+  return mesh_of(options, launch);
 }
 
 /// Of all nodes in the middle of the box, where the plan asks for them.
 std::vector<std::vector<double>> middle_values(const Graph& graph, const plan::Question& question,
                                                const Box& box) {
-  const bool wanted = question.method == bound::Method::kAlpha &&
+  const bool wanted = question.method == bound::Method::kAlpha && question.tensor == 1 &&
                       std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
                         return std::holds_alternative<Conv>(node.op);
                       });
@@ -84,11 +72,16 @@ int print_plan(const PlanArguments& arguments) {
                             options.device));
   }
   const QueryFiles files = query_files(arguments.files, {});
-  plan::Question question = plan_question(options, ranks_of(options));
+  const Mesh mesh = planned_mesh(options);
+  plan::Question question = plan_question(options, mesh.ranks());
+  question.tensor = mesh.tensor;
+  question.zones = options.zones;
   question.cost = arguments.cost;
   question.one_host = arguments.link != "hosts";
   question.processes = arguments.link != "threads";
-  const std::vector<plan::Place> places = places_of(options);
+  // Ranks that share neurons have the weights in one way.
+  const std::vector<plan::Place> places =
+      mesh.tensor > 1 ? std::vector{plan::Place::kReplicated} : places_of(options);
   const std::string& network = files.networks.front().path;
   const Model model = Model::read(network);
   const Graph graph = model.lower(Model::Numbers::kInFile);

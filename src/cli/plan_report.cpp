@@ -85,21 +85,33 @@ std::string transfers_table(const RunPlan& plan) {
   return any ? "\n" + table.text() : "";
 }
 
+/// Of the phase's time, what its transfers take beyond its products.
+double exposed_share(const Phase& phase) {
+  return phase.seconds() > 0 ? phase.exposed_seconds() / phase.seconds() : 0;
+}
+
+/// How the weights are dealt, as on the command line.
+std::string placement_words(const plan::Question& question, const RunPlan& plan) {
+  return plan.mesh.tensor > 1 ? fmt::format("--zones {}", question.zones)
+                              : fmt::format("--weights {}", plan::name_of(plan.place));
+}
+
 }  // namespace
 
 std::string plan_text(const Graph& graph, const plan::Question& question, const RunPlan& plan) {
   std::string text = fmt::format(
-      "--mesh {} --weights {}: {} rank{} of {} thread{}; at most {} MiB on each of {} MiB that it "
+      "--mesh {} {}: {} rank{} of {} thread{}; at most {} MiB on each of {} MiB that it "
       "may use; about {:.3g} s\n\n",
-      words_of(plan.mesh), plan::name_of(plan.place), question.ranks,
+      words_of(plan.mesh), placement_words(question, plan), question.ranks,
       question.ranks == 1 ? "" : "s", question.threads, question.threads == 1 ? "" : "s",
       mib_words(plan.peak_bytes()), mib_words(question.memory), plan.seconds());
   text += weights_table(graph, plan) + "\n" + phases_table(plan) + transfers_table(plan) + "\n";
-  Table times({"seconds", ">products", ">transfers", ">both"});
+  Table times({"seconds", ">products", ">transfers", ">both", ">not hidden"});
   for (const Phase& phase : plan.phases) {
     times.row({phase.name, fmt::format("{:.3g}", phase.compute_seconds),
                fmt::format("{:.3g}", phase.transfer_seconds),
-               fmt::format("{:.3g}", phase.seconds())});
+               fmt::format("{:.3g}", phase.seconds()),
+               fmt::format("{:.0f} %", 100 * exposed_share(phase))});
   }
   return text + times.text();
 }
@@ -110,7 +122,11 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
   Json out;
   out["run"] = extra;
   out["mesh"] = words_of(plan.mesh);
-  out["weights"] = plan::name_of(plan.place);
+  if (plan.mesh.tensor > 1) {
+    out["zones"] = question.zones;
+  } else {
+    out["weights"] = plan::name_of(plan.place);
+  }
   out["ranks"] = question.ranks;
   out["threads"] = question.threads;
   out["memory_bytes"] = question.memory;
@@ -146,6 +162,7 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
     }
     one["compute_seconds"] = phase.compute_seconds;
     one["transfer_seconds"] = phase.transfer_seconds;
+    one["exposed_seconds"] = phase.exposed_seconds();
     out["phases"].push_back(std::move(one));
   }
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

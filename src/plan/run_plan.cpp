@@ -14,6 +14,8 @@
 #include "graph/products.h"
 #include "graph/sharded.h"
 #include "ops/tiles.h"
+#include "plan/tensor_plan.h"
+#include "plan/weights.h"
 #include "search/prepared.h"
 
 namespace coronet::plan {
@@ -21,16 +23,6 @@ namespace coronet::plan {
 namespace {
 
 std::size_t index(MemoryClass of) { return static_cast<std::size_t>(of); }
-
-std::uint64_t bytes_of(const Weight& weight) {
-  return weight.size() * (weight.single() ? sizeof(float) : sizeof(double));
-}
-
-const Weight* weight_of(const Node& node) {
-  if (const Dense* dense = std::get_if<Dense>(&node.op)) return &dense->weight;
-  if (const Conv* conv = std::get_if<Conv>(&node.op)) return &conv->weight;
-  return nullptr;
-}
 
 /// The lists of rows that the run bounds, in its order.
 std::vector<bound::RowsToCome> lists_of(const Graph& graph, const Question& question) {
@@ -324,6 +316,14 @@ const char* name_of(Via via) {
       return "root broadcast";
     case Via::kRowsGathered:
       return "rows gathered";
+    case Via::kColumnsGathered:
+      return "intervals gathered";
+    case Via::kRowsPulled:
+      return "A summed up";
+    case Via::kRowsPushed:
+      return "values gathered";
+    case Via::kBoundsSummed:
+      return "bounds summed up";
   }
   return "";
 }
@@ -340,6 +340,7 @@ double RunPlan::seconds() const {
 }
 
 RunPlan make_run_plan(const Graph& graph, const Question& question, Place place) {
+  if (question.tensor > 1) return make_tensor_plan(graph, question);
   return Planner(graph, question, place).run();
 }
 

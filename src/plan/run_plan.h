@@ -22,9 +22,11 @@ enum class Place { kReplicated, kSharded, kStreamed };
 const char* name_of(Place place);
 
 /// A run of `coronet bounds`, or the root of one of `coronet verify`, on CPUs whose ranks share
-/// rows.
+/// rows, or neurons too.
 struct Question {
   int ranks = 1;
+  int tensor = 1;   ///< of these, so many share the neurons of every node
+  int zones = 0;    ///< and do not speak inside so many zones
   int threads = 1;  ///< of each rank
   bound::Method method = bound::Method::kCrown;
   int iterations = 0;       ///< of alpha, for the rows of nodes
@@ -56,6 +58,11 @@ enum class Via {
   kFileRead,       ///< its tiles, read from the network's file
   kRootBroadcast,  ///< what is known of the box, before rows are dealt
   kRowsGathered,   ///< bounds of rows, for the leader
+  // Of ranks that share neurons:
+  kColumnsGathered,  ///< intervals of a node, for the next one's
+  kRowsPulled,       ///< A-matrices, added up where each input belongs
+  kRowsPushed,       ///< values in push, gathered or added up
+  kBoundsSummed,     ///< bounds of rows, the sums of the ranks' terms
 };
 /// "tile fetch", ...
 const char* name_of(Via via);
@@ -80,9 +87,16 @@ struct Phase {
   double products64 = 0;
   std::vector<Transfer> transfers;
   double compute_seconds = 0;
-  double transfer_seconds = 0;  ///< hidden behind the products as far as these last
+  double transfer_seconds = 0;
+  /// Transfers go on beside the products, hidden as far as these last; else after them.
+  bool hidden = true;
 
-  [[nodiscard]] double seconds() const { return std::max(compute_seconds, transfer_seconds); }
+  [[nodiscard]] double seconds() const {
+    return hidden ? std::max(compute_seconds, transfer_seconds)
+                  : compute_seconds + transfer_seconds;
+  }
+  /// Seconds of transfers behind no products.
+  [[nodiscard]] double exposed_seconds() const { return seconds() - compute_seconds; }
 };
 
 struct RunPlan {

@@ -50,8 +50,8 @@ class AffineShared final : public Affine<T> {
     bool can = true;
     blocks(count, whole.size(), [&](int first, int n) {
       T* rows = products(n, 0, whole, at(u, first, in), false);
-      can = can && share_->pull_selection(n, neuron + first, sign + first, rows,
-                                          bias == nullptr ? nullptr : bias + first);
+      can = can && share_->pull_selection(n, after(neuron, first), after(sign, first), rows,
+                                          after(bias, first));
       if (can) add_up(n, 0, in, rows, at(u, first, in), false);
     });
     return can;
@@ -111,12 +111,11 @@ class AffineShared final : public Affine<T> {
     return static_cast<std::size_t>(rows) * (in.size() / in_[k].each());
   }
   static RowSet part(const RowSet& rows, int first, int count) {
-    return {count, rows.start_y == nullptr ? nullptr : rows.start_y + first,
-            rows.start_x == nullptr ? nullptr : rows.start_x + first};
+    return {count, after(rows.start_y, first), after(rows.start_x, first)};
   }
   template <class V>
   static V* at(V* values, int row, const Extent& e) {
-    return values + static_cast<std::size_t>(row) * e.size();
+    return after(values, static_cast<std::size_t>(row) * e.size());
   }
 
   /// fn(first, count) over rows of `width` numbers in all that are held whole.

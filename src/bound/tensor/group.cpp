@@ -34,32 +34,34 @@ int TensorGroup::block_rows(std::size_t row_bytes, int least) const {
 
 std::size_t TensorGroup::bytes() const {
   std::size_t sum = 0;
-  for (const auto& room : rooms32_) sum += room.size() * sizeof(float);
-  for (const auto& room : rooms64_) sum += room.size() * sizeof(double);
+  for (const auto& room : rooms32_) sum += room.size * sizeof(float);
+  for (const auto& room : rooms64_) sum += room.size * sizeof(double);
   return sum;
 }
 
 template <class T>
 void TensorGroup::sum(std::span<T> values) {
   const Timer timer(seconds_);
-  group_.all_reduce(values, comm::Reduction::kSum);
+  if (group_) group_->all_reduce(values, comm::Reduction::kSum);
   // Of the others' parts my terms, to each of them; of mine the sum, to all.
   const auto ranks = static_cast<std::size_t>(size());
   const auto r = static_cast<std::size_t>(rank());
   const std::size_t part = values.size() * (r + 1) / ranks - values.size() * r / ranks;
-  count((values.size() - part + (ranks - 1) * part) * sizeof(T));
+  count((values.size() - part + (ranks - 1) * part) * sizeof(T), 2);
 }
 
 bool TensorGroup::agree(bool mine) {
+  if (!group_) return mine;
   const Timer timer(seconds_);
   char word = mine ? 1 : 0;
-  group_.broadcast(std::span<char>(&word, 1), 0);
+  group_->broadcast(std::span<char>(&word, 1), 0);
   return word != 0;
 }
 
 std::int64_t TensorGroup::least(std::int64_t mine) {
+  if (!group_) return mine;
   const Timer timer(seconds_);
-  group_.all_reduce(std::span<std::int64_t>(&mine, 1), comm::Reduction::kMin);
+  group_->all_reduce(std::span<std::int64_t>(&mine, 1), comm::Reduction::kMin);
   return mine;
 }
 
@@ -69,8 +71,9 @@ void TensorGroup::gather(std::size_t places, int each, const T* share, T* whole)
   const auto ranks = static_cast<std::size_t>(size());
   const std::size_t mine = places * each;
   T* packed = own_room<T>(kPacked, ranks * mine);
-  group_.all_gather(std::span<const T>(share, mine), std::span<T>(packed, ranks * mine));
-  count((ranks - 1) * mine * sizeof(T));
+  count((ranks - 1) * mine * sizeof(T), 1);
+  if (!group_) return;
+  group_->all_gather(std::span<const T>(share, mine), std::span<T>(packed, ranks * mine));
   for (std::size_t r = 0; r < ranks; ++r) {
     for (std::size_t p = 0; p < places; ++p) {
       const T* from = packed + r * mine + p * each;
@@ -86,17 +89,18 @@ void TensorGroup::scatter_sum(std::size_t places, int each, const T* whole, T* s
   const auto ranks = static_cast<std::size_t>(size());
   const std::size_t mine = places * each;
   T* packed = own_room<T>(kPacked, ranks * mine);
+  T* sums = accumulate ? own_room<T>(kSummed, mine) : share;
+  count((ranks - 1) * mine * sizeof(T), 1);
+  if (!group_) return;
   for (std::size_t r = 0; r < ranks; ++r) {
     for (std::size_t p = 0; p < places; ++p) {
       const T* from = whole + (p * ranks + r) * each;
       std::copy(from, from + each, packed + r * mine + p * each);
     }
   }
-  T* sums = accumulate ? own_room<T>(kSummed, mine) : share;
   const std::vector<std::size_t> counts(ranks, mine);
-  group_.reduce_scatter(std::span<const T>(packed, ranks * mine), std::span<T>(sums, mine), counts,
-                        comm::Reduction::kSum);
-  count((ranks - 1) * mine * sizeof(T));
+  group_->reduce_scatter(std::span<const T>(packed, ranks * mine), std::span<T>(sums, mine), counts,
+                         comm::Reduction::kSum);
   if (!accumulate) return;
   for (std::size_t i = 0; i < mine; ++i) share[i] += sums[i];
 }
@@ -111,11 +115,13 @@ T* TensorGroup::own_room(int number, std::size_t n) {
     }
   }();
   if (rooms.size() <= static_cast<std::size_t>(number)) rooms.resize(number + 1);
-  if (rooms[number].size() < n) {
-    rooms[number] = {};  // free first: the old contents are not wanted
-    rooms[number].resize(n);
+  Room<T>& room = rooms[number];
+  if (room.size < n) {
+    room.size = n;
+    room.numbers = {};  // free first: the old contents are not wanted
+    if (group_) room.numbers.resize(n);
   }
-  return rooms[number].data();
+  return room.numbers.data();
 }
 
 template <class T>
