@@ -91,6 +91,30 @@ Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values) {
   return bounds;
 }
 
+/// Products that one row takes in a pull.
+struct Products {
+  double matrices = 0;
+  double convolutions = 0;
+  double blocks = 0;
+};
+Products products_of(const Graph& graph, const Plan& plan, bool selection) {
+  Products sum;
+  for (const int v : plan.order) {
+    const Operator& op = graph.nodes[v].op;
+    if (const Dense* dense = std::get_if<Dense>(&op)) {
+      // A selection's rows of a dense weight are copied.
+      if (v == plan.start && selection) continue;
+      sum.matrices += static_cast<double>(dense->in) * dense->out;
+    } else if (const Conv* conv = std::get_if<Conv>(&op)) {
+      sum.convolutions += conv_products(*conv, plan.extent[v]);
+    } else if (const Sparse* sparse = std::get_if<Sparse>(&op)) {
+      if (v == plan.start && selection) continue;
+      sum.blocks += static_cast<double>(sparse->value.size());
+    }
+  }
+  return sum;
+}
+
 template <class T>
 Rows<T, Counting> rows_of(const RowsToCome& rows, int count, const Graph& graph, bool patches) {
   Rows<T, Counting> batch;
@@ -171,6 +195,17 @@ bool RowForecast::patches(const RowsToCome& rows) const {
 
 RowForecast::~RowForecast() = default;
 
+void RowWork::add(const RowWork& more, double times) {
+  matrices32 += times * more.matrices32;
+  convolutions32 += times * more.convolutions32;
+  blocks32 += times * more.blocks32;
+  matrices64 += times * more.matrices64;
+  convolutions64 += times * more.convolutions64;
+  elements32 += times * more.elements32;
+  elements64 += times * more.elements64;
+  slopes += times * more.slopes;
+}
+
 std::unique_ptr<RowForecast::Descended> RowForecast::thinned(const RowsToCome& rows) const {
   const bool worth =
       static_cast<std::int64_t>(rows.count) * rows.iterations >= Thinned::kLeastPasses;
@@ -202,12 +237,29 @@ std::size_t RowForecast::part_bytes(const RowsToCome& rows, const Descended* thi
   return row_bytes(plan, sizeof(float), slopes, sizeof(float));
 }
 
-double RowForecast::products(const RowsToCome& rows) const {
-  const double all = row_products(graph_, make_plan(net32_, rows.node, patches(rows)));
-  // A selection's rows of a dense weight are copied.
-  const Dense* dense = std::get_if<Dense>(&graph_.nodes[rows.node].op);
-  return rows.selection && dense != nullptr ? all - static_cast<double>(dense->in) * dense->out
-                                            : all;
+RowWork RowForecast::work(const RowsToCome& rows) const {
+  const std::unique_ptr<Descended> thin = thinned(rows);
+  const Plan whole = make_plan(net32_, rows.node, patches(rows));
+  RowWork work;
+  const Products once = products_of(graph_, whole, rows.selection);
+  work.matrices64 = once.matrices;
+  work.convolutions64 = once.convolutions;
+  work.elements64 = static_cast<double>(whole.kept);
+  const Plan& plan = thin ? thin->plan : whole;
+  const std::size_t slopes = slopes_of(plan, thin ? thin->relaxation : relax32_);
+  if (rows.iterations == 0 || slopes == 0) return work;
+  const Products each =
+      thin ? products_of(thin->reduced.graph, plan, rows.selection) : once;
+  const double passes = 2.0 * rows.iterations - 1;  // the last iteration only pulls
+  work.matrices32 = each.matrices * passes;
+  work.convolutions32 = each.convolutions * passes;
+  work.blocks32 = each.blocks * passes;
+  work.elements32 = static_cast<double>(plan.kept) * passes;
+  // Those of the descent, its best ones and moments; those of the pull that settles.
+  work.slopes = static_cast<double>(4 * found_bytes(1, slopes) +
+                                    (thin ? found_bytes(1, slopes_of(whole, relax32_)) : 0) +
+                                    settled_bytes(1, slopes_of(whole, relax32_)));
+  return work;
 }
 
 int RowForecast::bound(const RowsToCome& rows) {

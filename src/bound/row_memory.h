@@ -41,6 +41,23 @@ struct RowsToCome {
   int hands = 1;          ///< that share them, over all ranks
 };
 
+/// What rows take on a CPU, by what takes it.
+struct RowWork {
+  double matrices32 = 0;      ///< products with matrices, in float32
+  double convolutions32 = 0;  ///< and of convolutions
+  double blocks32 = 0;        ///< and with matrices of mostly zeros: convolutions written out
+  double matrices64 = 0;      ///< and in double
+  double convolutions64 = 0;
+  double elements32 = 0;  ///< numbers that pass elementwise nodes, in float32
+  double elements64 = 0;  ///< and in double
+  double slopes = 0;      ///< bytes of slopes in buffers that are taken anew for each part
+
+  [[nodiscard]] double products32() const { return matrices32 + convolutions32 + blocks32; }
+  [[nodiscard]] double products64() const { return matrices64 + convolutions64; }
+  /// += times as much
+  void add(const RowWork& more, double times);
+};
+
 /// One worker's buffers: it runs RowTask's passes over a device without numbers, with the same
 /// chunks, and counts in a ledger. Where a RowTask writes out a network without its dead neurons
 /// (thinned.h: convolutions, with alpha), so does this, without neurons that are supposed to be
@@ -74,8 +91,8 @@ class RowForecast {
   /// Of the worker: kA and kAlpha, and its share of kNetworks, which a rank's workers have
   /// together.
   [[nodiscard]] MemoryUsage usage() const { return ledger_.usage(); }
-  /// Products that one row takes: in a pull.
-  [[nodiscard]] double products(const RowsToCome& rows) const;
+  /// What one row takes, with all iterations.
+  [[nodiscard]] RowWork work(const RowsToCome& rows) const;
 
  private:
   /// What a list's descents run on.

@@ -135,9 +135,15 @@ void add_plan(CLI::App& app, int& exit_code) {
       {"--rate32", &plan::CostModel::products32, "products of a thread in a second, in float32"},
       {"--rate64", &plan::CostModel::products64, "and in double"},
       {"--conv-rate", &plan::CostModel::convolutions, "of these, what a convolution's are"},
-      {"--column-rate", &plan::CostModel::columns, "and with one column"},
+      {"--element-rate", &plan::CostModel::elements,
+       "numbers of a thread in a second that pass ReLUs and the like"},
+      {"--slope-rate", &plan::CostModel::slopes, "bytes of slopes that a thread takes in a second"},
+      {"--column-rate", &plan::CostModel::columns, "products with one column in a second"},
       {"--bandwidth", &plan::CostModel::bandwidth, "bytes a second that a rank gets from others"},
       {"--latency", &plan::CostModel::latency, "seconds of a letter and its answer"},
+      {"--exchange-rate", &plan::CostModel::exchange,
+       "bytes a second that a thread tells others which share the neurons"},
+      {"--meeting", &plan::CostModel::meeting, "seconds of each letter of theirs"},
       {"--file-rate", &plan::CostModel::file, "bytes a second that a rank reads from the file"}};
   auto given = std::make_shared<plan::CostModel>();
   for (const Constant& c : constants) {

@@ -151,8 +151,11 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
       if (phase.bytes[i] > 0) one["bytes"][name_of(memory_class(i))] = phase.bytes[i];
     }
     one["bytes"]["all"] = plan.process_bytes() + phase.total;
-    one["products32"] = phase.products32;
-    one["products64"] = phase.products64;
+    one["products32"] = phase.work.products32();
+    one["products64"] = phase.work.products64();
+    one["elements32"] = phase.work.elements32;
+    one["elements64"] = phase.work.elements64;
+    one["slope_bytes"] = phase.work.slopes;
     one["transfers"] = Json::array();
     for (const plan::Transfer& t : phase.transfers) {
       one["transfers"].push_back({{"node", t.node},

@@ -151,7 +151,6 @@ class Planner {
     Phase phase = begin(alpha ? "alpha" : "CROWN", true, true);
     bound::RowForecast worker(graph_, question_.chunk_mib, question_.threads, question_.values);
     for (bound::RowsToCome& list : lists) {
-      const double all = worker.products(list) * list.count;
       const double passes = 1 + 2.0 * list.iterations;
       const bool dealt = question_.ranks > 1 &&
                          static_cast<double>(products(graph_, list.node)) * list.count * passes >=
@@ -159,14 +158,10 @@ class Planner {
       const int ranks = dealt ? question_.ranks : 1;
       list.hands = question_.threads * ranks;
       const int part = std::max(1, worker.bound(list));
-      const double products32 = all * 2 * list.iterations / ranks;
-      const double products64 = all / ranks;
-      phase.products32 += products32;
-      phase.products64 += products64;
-      const CostModel& cost = question_.cost;
-      phase.compute_seconds += (products32 / cost.products32 + products64 / cost.products64) /
-                               question_.threads /
-                               (convolutions_up_to(list.node) ? cost.convolutions : 1);
+      bound::RowWork work;
+      work.add(worker.work(list), static_cast<double>(list.count) / ranks);
+      phase.work.add(work, 1);
+      phase.compute_seconds += question_.cost.seconds(work) / question_.threads;
       const double parts = std::ceil(static_cast<double>(list.count) / part) / ranks;
       for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
         const int v = plan_.weights[i].node;
@@ -208,11 +203,6 @@ class Planner {
     phase.transfers.push_back(
         {weight.node, place_ == Place::kStreamed ? Via::kFileRead : Via::kTileFetch,
          static_cast<std::uint64_t>(static_cast<double>(away) * often), tiles * rounds});
-  }
-
-  [[nodiscard]] bool convolutions_up_to(int node) const {
-    return std::any_of(graph_.nodes.begin(), graph_.nodes.begin() + node + 1,
-                       [](const Node& n) { return std::holds_alternative<Conv>(n.op); });
   }
 
   /// For each thread, tiles of the widest rows: two, or one that is read when it is used, from the

@@ -83,8 +83,7 @@ struct Phase {
   /// Bytes of all classes at a time: their sum, but for A and slopes, which are not largest
   /// together.
   std::uint64_t total = 0;
-  double products32 = 0;  ///< of a rank
-  double products64 = 0;
+  bound::RowWork work;  ///< of a rank
   std::vector<Transfer> transfers;
   double compute_seconds = 0;
   double transfer_seconds = 0;

@@ -110,15 +110,8 @@ class TensorPlanner {
     of(phase, MemoryClass::kA) = threads * forecast_.lane[MemoryClass::kA].most;
     of(phase, MemoryClass::kAlpha) = threads * forecast_.lane[MemoryClass::kAlpha].most;
     of(phase, MemoryClass::kCommunication) += forecast_.rooms;
-    phase.products32 = forecast_.products32;
-    phase.products64 = forecast_.products64;
-    const CostModel& cost = question_.cost;
-    const auto seconds = [&](double all, double convolutions, double rate) {
-      return (all - convolutions + convolutions / cost.convolutions) / rate / question_.threads;
-    };
-    phase.compute_seconds =
-        seconds(forecast_.products32, forecast_.conv_products32, cost.products32) +
-        seconds(forecast_.products64, forecast_.conv_products64, cost.products64);
+    phase.work = forecast_.work;
+    phase.compute_seconds = question_.cost.seconds(phase.work) / question_.threads;
     told(phase, [](TensorTold::How how) { return how != TensorTold::How::kColumns; });
     end(std::move(phase), threads * (forecast_.lane[MemoryClass::kA].most +
                                      forecast_.lane[MemoryClass::kAlpha].most -
@@ -139,8 +132,9 @@ class TensorPlanner {
     phase.total -= less;
     const CostModel& cost = question_.cost;
     for (const Transfer& t : phase.transfers) {
-      phase.transfer_seconds += static_cast<double>(t.bytes) / cost.bandwidth +
-                                t.letters * cost.latency / question_.threads;
+      phase.transfer_seconds +=
+          (static_cast<double>(t.bytes) / cost.exchange + t.letters * cost.meeting) /
+          question_.threads;
     }
     plan_.phases.push_back(std::move(phase));
   }

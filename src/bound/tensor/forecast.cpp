@@ -245,21 +245,13 @@ class Forecaster {
     for (int lane = 0; lane < run_.lanes; ++lane) {
       for (int k = lane * run_.groups; k < parts; k += run_.lanes * run_.groups) {
         const int count = std::min(each, rows.count - k * each);
+        // What the operators say is theirs.
         notes_.note(lanes_[lane]->group, How::kBounds, rows.node,
                     [&] { lanes_[lane]->worker.bound_part(rows, count); });
         bounded += count;
       }
     }
-    // What the operators said is theirs.
-    const double all = lanes_.front()->worker.products(rows) * bounded;
-    const double products32 = all * std::max(0, 2 * rows.iterations - 1);
-    made_.products32 += products32;
-    made_.products64 += all;
-    const auto convolution = [](const Node& n) { return std::holds_alternative<Conv>(n.op); };
-    const auto begin = share_.graph.nodes.begin();
-    if (!std::any_of(begin, begin + rows.node + 1, convolution)) return;
-    made_.conv_products32 += products32;
-    made_.conv_products64 += all;
+    made_.work.add(lanes_.front()->worker.work(rows), bounded);
   }
 
   /// Every rank has those of the whole graph in the end.

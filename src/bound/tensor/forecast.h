@@ -52,10 +52,7 @@ struct TensorForecast {
   std::size_t rooms = 0;          ///< of all threads
   std::vector<TensorTold> told;   ///< of all threads; in the order of nodes
   double interval_products = 0;   ///< with a column
-  double products32 = 0;          ///< of all threads
-  double products64 = 0;
-  double conv_products32 = 0;     ///< of these, of rows that pass through convolutions
-  double conv_products64 = 0;
+  RowWork work;                   ///< of all threads
 };
 
 /// Runs the passes of such a run over networks without numbers, with the same parts, blocks and
