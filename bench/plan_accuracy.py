@@ -2,7 +2,12 @@
 """Planned beside measured: runs `coronet plan` and `coronet bounds` on the same questions and
 prints a table in Markdown.
 
-    bench/plan_accuracy.py [--net NAME=FILE.onnx,FILE.vnnlib]... [--place fsdp]... [--ranks 1,2,4]
+    bench/plan_accuracy.py --net NAME=FILE.onnx,FILE.vnnlib [--net ...] [--place replicated,fsdp] [--ranks 1,2,4]
+    bench/plan_accuracy.py --net ... --place tensor --ranks 2,4          neurons are shared (--mesh tensor=T)
+    bench/plan_accuracy.py --net ... --search --seconds 20               `coronet verify` and its search
+
+With --search the plan is told what only a run knows: how many neurons the root left unstable, and how many domains were
+open in the end. `coronet verify` then has a --memory, so that buffers go back to the system as with several ranks.
 
 Ranks are processes of this host, joined over RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Measured is the most that
 any of them had resident, and what the run's ledger counted at most on any rank. Times are those of `coronet bounds`.
@@ -28,18 +33,31 @@ def free_port():
 
 
 def arguments_of(case):
-    words = [*case["files"], "--threads", str(case["threads"]), "--method", case["method"], "--weights", case["place"]]
+    words = [*case["files"], "--threads", str(case["threads"]), "--method", case["method"]]
+    words += ["--mesh", f"tensor={case['ranks']}"] if case["place"] == "tensor" else ["--weights", case["place"]]
     if case["method"] == "alpha":
         words += ["--iterations", str(case["iterations"])]
+    if case["search"]:
+        words += ["--memory", "8GiB"]
     return words
 
 
 def planned(binary, case, out):
     link = ["--link", "tcp"] if case["ranks"] > 1 else []
     words = [binary, "plan", *arguments_of(case), *link, "--ranks", str(case["ranks"]), "--json", out]
+    if case["search"]:
+        words += ["--search", "--open", str(case["open"] // case["ranks"]), "--unstable", str(case["unstable"])]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     plan = json.loads(pathlib.Path(out).read_text())
     return plan["peak_bytes"], plan["seconds"]
+
+
+def relus(binary, files, out):
+    """How many neurons of ReLUs the network has."""
+    subprocess.run([binary, "bounds", *files, "--method", "interval", "--box", "0", "--json", out], check=True,
+                   stdout=subprocess.DEVNULL)
+    return sum(len(node["lo"]) for node in json.loads(pathlib.Path(out).read_text())["nodes"]
+               if node["operator"] == "Relu")
 
 
 def measured(binary, case, out, limit):
@@ -51,11 +69,13 @@ def measured(binary, case, out, limit):
         if case["ranks"] > 1:
             env |= {"RANK": str(rank), "WORLD_SIZE": str(case["ranks"])}
             env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        words = [binary, "bounds", *arguments_of(case)] + (["--json", out] if rank == 0 else [])
+        words = [binary, "verify" if case["search"] else "bounds", *arguments_of(case)]
+        words += ["--timeout", str(case["seconds"]), "--quiet"] if case["search"] else []
+        words += ["--json", out] if rank == 0 else []
         processes.append(subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL))
     try:
         for process in processes:
-            if process.wait(limit) != 0:
+            if process.wait(limit) not in ((0, 10, 11) if case["search"] else (0,)):
                 return None
     except subprocess.TimeoutExpired:
         return None
@@ -64,6 +84,12 @@ def measured(binary, case, out, limit):
             process.kill()
             process.wait()
     found = json.loads(pathlib.Path(out).read_text())
+    if case["search"]:
+        case["open"] = found["open_domains"]
+        case["unstable"] = found["unstable_neurons"] / relus(binary, case["files"], out)
+        memory = found["memory"]
+        peak = max([memory["resident"], *(r["peak_bytes"] for r in found.get("ranks", []))])
+        return peak, memory["counted"], sum(p["seconds"] for p in found["phases"])
     seconds = found["seconds"] + found["row_seconds"]
     if case["ranks"] == 1:
         return found["memory"], found["counted_memory"]["all"]["most"], seconds
@@ -81,6 +107,8 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--method", default="crown,alpha")
     parser.add_argument("--iterations", type=int, default=20)
+    parser.add_argument("--search", action="store_true", help="coronet verify instead of coronet bounds")
+    parser.add_argument("--seconds", type=float, default=20, help="of a verification")
     parser.add_argument("--limit", type=float, default=600, help="seconds of a run")
     a = parser.parse_args()
     print("| network | method | weights | ranks | threads | planned, MiB | counted | peak | planned less peak "
@@ -92,10 +120,12 @@ def main():
                 a.net, a.method.split(","), a.place.split(","), a.ranks.split(","), a.threads.split(",")):
             name, files = net.split("=", 1)
             case = {"files": files.split(","), "method": method, "place": place, "ranks": int(ranks),
-                    "threads": int(threads), "iterations": a.iterations}
+                    "threads": int(threads), "iterations": a.iterations, "search": a.search, "seconds": a.seconds}
+            found = measured(a.coronet, case, out, a.limit)
+            if a.search and found is None:
+                continue
             plan, plan_seconds = planned(a.coronet, case, out)
             row = f"| {name} | {method} | {place} | {ranks} | {threads} | {plan / MIB:.1f} "
-            found = measured(a.coronet, case, out, a.limit)
             if found is None:
                 print(row + "| | did not end | | | |", flush=True)
                 continue

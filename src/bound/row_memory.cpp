@@ -11,6 +11,7 @@
 #include "base/resources.h"
 #include "base/rng.h"
 #include "bound/affine_dense.h"
+#include "bound/concrete_members.h"
 #include "bound/counted_affine.h"
 #include "bound/descent.h"
 #include "bound/pass.h"
@@ -74,23 +75,6 @@ KernelBytes kernels_of(const Graph& graph, const ShapeRead& read, PackBudget bud
   return sum;
 }
 
-/// Bounds by which neurons are dead or not, and nothing else.
-Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values) {
-  Bounds bounds(graph, 1);
-  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
-    const auto size = static_cast<std::size_t>(graph.nodes[v].shape.size());
-    bounds.lo[v].assign(size, -1);
-    bounds.hi[v].resize(size);
-    for (std::size_t i = 0; i < size; ++i) {
-      const double draw = uniform(0, v, i);
-      const bool dead = values.empty() ? draw < RowForecast::kDeadShare
-                                       : values[v][i] <= 0 && draw >= RowForecast::kUnstableShare;
-      bounds.hi[v][i] = dead ? -1 : 1;
-    }
-  }
-  return bounds;
-}
-
 /// Products that one row takes in a pull.
 struct Products {
   double matrices = 0;
@@ -133,7 +117,24 @@ Rows<T, Counting> rows_of(const RowsToCome& rows, int count, const Graph& graph,
   return batch;
 }
 
+/// Slopes of domains, in rows without numbers.
+template <class T>
+void give_slopes(const Plan& plan, const Relaxation<T, Counting>& relaxation,
+                 Rows<T, Counting>& rows) {
+  rows.alpha.resize(plan.start + 1);
+  rows.splits.resize(plan.start + 1);
+  for (const int v : plan.elementwise) {
+    if (!relaxation.lines[v].relu) continue;
+    const std::size_t n = static_cast<std::size_t>(rows.count) * plan.extent[v].size();
+    rows.alpha[v].value = rows.alpha[v].m = rows.alpha[v].v = Counting::Array<T>(n);
+  }
+}
+
 }  // namespace
+
+void activate(const Counting&, const Operator&, std::size_t, const float*, float*) {}
+void activate_gradient(const Counting&, const Operator&, std::size_t, const float*, const float*,
+                       bool, float*) {}
 
 /// A network without the neurons that are supposed to be dead.
 struct RowForecast::Descended {
@@ -148,6 +149,22 @@ struct RowForecast::Descended {
   Relaxation<float, Counting> relaxation;
   Plan plan;
 };
+
+Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values, double unstable) {
+  Bounds bounds(graph, 1);
+  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
+    const auto size = static_cast<std::size_t>(graph.nodes[v].shape.size());
+    bounds.lo[v].assign(size, -1);
+    bounds.hi[v].resize(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      const double draw = uniform(0, v, i);
+      const bool dead = values.empty() ? draw < RowForecast::kDeadShare
+                                       : values[v][i] <= 0 && draw >= unstable;
+      bounds.hi[v][i] = dead ? -1 : 1;
+    }
+  }
+  return bounds;
+}
 
 KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered,
                          const ShapeRead& read) {
@@ -167,10 +184,12 @@ std::size_t root_bytes(const Graph& graph) {
   return bytes;
 }
 
-RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values)
+RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values,
+                         double unstable)
     : RowForecast(graph, chunk_mib, counted_network<float>(graph, {}),
                   counted_network<double>(graph, {})) {
   values_ = &values;
+  unstable_ = unstable;
   workers_ = static_cast<std::size_t>(workers);
   most_iterations_ = kEnough;
 }
@@ -214,7 +233,7 @@ std::unique_ptr<RowForecast::Descended> RowForecast::thinned(const RowsToCome& r
   if (!worth || !rows.selection || rows.input) return nullptr;
   std::vector<int> all(static_cast<std::size_t>(graph_.nodes[rows.node].shape.size()));
   std::iota(all.begin(), all.end(), 0);
-  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, *values_), rows.node, all,
+  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, *values_, unstable_), rows.node, all,
                                    make_plan(net32_, rows.node, patches(rows)));
   if (!reduced) return nullptr;
   return std::make_unique<Descended>(std::move(*reduced), rows.node);
@@ -306,6 +325,39 @@ void RowForecast::bound_part(const RowsToCome& rows, int count, const Descended*
     const auto batch = rows_of<double>(rows, some, graph_, patches(rows));
     std::vector<double> bound(some);
     settle(net64_, relax64_, magnitude_, plan64, batch, space64_, bound.data());
+  }
+}
+
+void RowForecast::bound_domains(int rows, int doubles, bool input, bool push_start) {
+  const RowsToCome forms{net32_.nodes() - 1, rows, false, input, 1, 1};
+  const Plan plan = make_plan(net32_, forms.node, false, push_start);
+  const std::size_t slopes = slopes_of(plan, relax32_);
+  const Counted batch(&ledger_, MemoryClass::kAlpha, batch_bytes<float>(rows, slopes, true));
+  Pass<float, Counting> pass(net32_, relax32_, plan, space32_);
+  auto rows32 = rows_of<float>(forms, rows, graph_, false);
+  give_slopes(plan, relax32_, rows32);
+  const Step<float> step = adam_step<float>(0, 0, 0);
+  Counting::Array<float> value;
+  for (int t = 0; t < 2; ++t) {
+    pass.pull(rows32, true);
+    pass.push(rows32, &step, push_start ? &value : nullptr);
+  }
+  pass.end();
+  const Plan plan64 = make_plan(net64_, forms.node, false);
+  const Counted settled(&ledger_, MemoryClass::kAlpha, batch_bytes<double>(doubles, slopes, false));
+  Pass<double, Counting> pass64(net64_, relax64_, plan64, space64_);
+  auto rows64 = rows_of<double>(forms, doubles, graph_, false);
+  give_slopes(plan64, relax64_, rows64);
+  std::vector<double> bound;
+  std::vector<double> error;
+  pass64.pull(rows64, true, bound, &magnitude_, &error);
+}
+
+void RowForecast::attack(int points) {
+  Concrete<Counting> concrete(net32_, space32_);
+  for (int t = 0; t < 2; ++t) {
+    concrete.evaluate(points, nullptr, nullptr, true);
+    concrete.gradient(nullptr, nullptr);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/memory_ledger.h"
+#include "bound/bounds.h"
 #include "bound/counting.h"
 #include "bound/engine.h"
 #include "bound/network.h"
@@ -58,6 +59,17 @@ struct RowWork {
   void add(const RowWork& more, double times);
 };
 
+/// Bytes of the slopes of a batch of so many domains in T, with Adam's moments where they are
+/// `optimised`; slopes: of one row.
+template <class T>
+std::size_t batch_bytes(int rows, std::size_t slopes, bool optimised) {
+  return static_cast<std::size_t>(rows) * slopes * sizeof(T) * (optimised ? 3 : 1);
+}
+
+/// Bounds by which neurons are dead or not, as RowForecast supposes them, and nothing else.
+Bounds supposed_bounds(const Graph& graph, const std::vector<std::vector<double>>& values,
+                       double unstable);
+
 /// One worker's buffers: it runs RowTask's passes over a device without numbers, with the same
 /// chunks, and counts in a ledger. Where a RowTask writes out a network without its dead neurons
 /// (thinned.h: convolutions, with alpha), so does this, without neurons that are supposed to be
@@ -73,9 +85,10 @@ class RowForecast {
   static constexpr double kUnstableShare = 0.1;
 
   /// One of so many workers of a rank. Supposed to be dead is what is not positive in `values`, but
-  /// for kUnstableShare of it.
+  /// for the share `unstable` of it.
   /// Refers to the graph and the values.
-  RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values);
+  RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values,
+              double unstable = kUnstableShare);
   /// On networks without numbers (counted_affine.h), of any kind; every iteration of a descent is
   /// run. Refers to the graph.
   RowForecast(const Graph& graph, double chunk_mib, Network<float> net32, Network<double> net64);
@@ -88,6 +101,12 @@ class RowForecast {
   [[nodiscard]] int part(const RowsToCome& rows) const { return part(rows, nullptr); }
   /// Bounds one part of so many rows.
   void bound_part(const RowsToCome& rows, int count) { bound_part(rows, count, nullptr); }
+  /// Bounds a batch of domains as branch and bound does: so many dense rows over the last node,
+  /// then `doubles` of them in double, from which splits are chosen. `push_start`: multipliers of
+  /// constraints are optimised too.
+  void bound_domains(int rows, int doubles, bool input, bool push_start);
+  /// Moves so many points of an attack.
+  void attack(int points);
   /// Of the worker: kA and kAlpha, and its share of kNetworks, which a rank's workers have
   /// together.
   [[nodiscard]] MemoryUsage usage() const { return ledger_.usage(); }
@@ -107,6 +126,7 @@ class RowForecast {
 
   const Graph& graph_;
   const Values* values_ = nullptr;
+  double unstable_ = kUnstableShare;
   double budget_mib_;
   std::size_t workers_ = 1;
   int most_iterations_ = INT_MAX;  // of a descent that are run

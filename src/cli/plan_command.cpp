@@ -28,6 +28,9 @@ struct PlanArguments {
   std::vector<std::string> files;
   std::string json_file;
   std::string link = "threads";
+  bool search = false;
+  std::uint64_t open = 10000;
+  double unstable = 0.25;
   plan::CostModel cost;
   Options options;
 };
@@ -52,11 +55,12 @@ Mesh planned_mesh(const Options& options) {
 
 /// Of all nodes in the middle of the box, where the plan asks for them.
 std::vector<std::vector<double>> middle_values(const Graph& graph, const plan::Question& question,
-                                               const Box& box) {
+                                               bool search, const Box& box) {
   const bool wanted = question.method == bound::Method::kAlpha && question.tensor == 1 &&
-                      std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
-                        return std::holds_alternative<Conv>(node.op);
-                      });
+                      (search || std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                                             [](const Node& node) {
+                                               return std::holds_alternative<Conv>(node.op);
+                                             }));
   if (!wanted) return {};
   std::vector<double> x(box.lower.size());
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = box.lower[i] / 2 + box.upper[i] / 2;
@@ -73,6 +77,11 @@ int print_plan(const PlanArguments& arguments) {
   }
   const QueryFiles files = query_files(arguments.files, {});
   const Mesh mesh = planned_mesh(options);
+  if (arguments.search && mesh.tensor > 1) {
+    throw Error(ErrorKind::kBadInput, fmt::format("--search: ranks that share the neurons (--mesh "
+                                                  "{}) split nothing",
+                                                  options.mesh));
+  }
   plan::Question question = plan_question(options, mesh.ranks());
   question.tensor = mesh.tensor;
   question.zones = options.zones;
@@ -86,20 +95,32 @@ int print_plan(const PlanArguments& arguments) {
   const Model model = Model::read(network);
   const Graph graph = model.lower(Model::Numbers::kInFile);
   const Property property = read_vnnlib(files.property, model.signature());
+  bool several = false;
   std::vector<int> forms(std::max<std::size_t>(1, property.boxes.size()), 0);
   for (const Clause& clause : property.clauses) {
     forms[static_cast<std::size_t>(clause.box)] += static_cast<int>(clause.constraints.size());
+    several = several || clause.constraints.size() > 1;
     for (const Constraint& c : clause.constraints) question.input_terms |= !c.inputs.empty();
   }
   question.forms = *std::max_element(forms.begin(), forms.end());
-  if (!property.boxes.empty()) question.values = middle_values(graph, question, property.boxes[0]);
-  const plan::RunPlan made = plan::choose_run_plan(graph, question, places);
-  const bool good = say(plan_text(graph, question, made));
+  if (!property.boxes.empty()) question.values = middle_values(graph, question, arguments.search, property.boxes[0]);
+  PlanReport report{graph, question, plan::choose_run_plan(graph, question, places), {}};
+  if (arguments.search) {
+    plan::SearchQuestion asked;
+    asked.run.options = options;
+    asked.run.forms = question.forms;
+    asked.run.several = several;
+    asked.run.input_terms = question.input_terms;
+    asked.run.values = question.values;
+    asked.run.unstable = arguments.unstable;
+    asked.open = arguments.open;
+    report.search = add_search(report.plan, graph, question, asked);
+  }
+  const bool good = say(plan_text(report));
   if (!arguments.json_file.empty()) {
-    write_file(arguments.json_file, plan_json(graph, question, made,
-                                              {{"network", network},
-                                               {"property", files.property},
-                                               {"version", CORONET_VERSION}}));
+    write_file(arguments.json_file, plan_json(report, {{"network", network},
+                                                     {"property", files.property},
+                                                     {"version", CORONET_VERSION}}));
   }
   if (!good) throw Error(ErrorKind::kBadInput, "standard output cannot be written");
   return kDecided;
@@ -115,6 +136,22 @@ void add_plan(CLI::App& app, int& exit_code) {
   command->add_option("FILES", arguments->files, "network and property, in either order")
       ->required()
       ->type_name("");
+  const char* search = "Branch and bound";
+  command
+      ->add_flag("--search", arguments->search,
+                 "plan `coronet verify`: its root, and branch and bound over neurons")
+      ->group(search);
+  command->add_option("--open", arguments->open, "open domains of a rank")
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(search);
+  command
+      ->add_option("--unstable", arguments->unstable,
+                   "of all ReLUs, the share that the root leaves unstable")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("SHARE")
+      ->capture_default_str()
+      ->group(search);
   command->add_option("--json", arguments->json_file, "write the plan as JSON")->type_name("FILE");
   const char* model = "Cost model";
   command
@@ -152,7 +189,7 @@ void add_plan(CLI::App& app, int& exit_code) {
         ->type_name("N")
         ->group(model);
   }
-  add_options(*command, arguments->options, {"limits", "bounds"});
+  add_options(*command, arguments->options, {"limits", "bounds", "search"});
   command->footer(kFooter);
   command->callback([arguments, given, constants, command, &exit_code] {
     arguments->cost = arguments->link == "hosts" ? plan::CostModel::hosts()

@@ -98,7 +98,8 @@ std::string placement_words(const plan::Question& question, const RunPlan& plan)
 
 }  // namespace
 
-std::string plan_text(const Graph& graph, const plan::Question& question, const RunPlan& plan) {
+std::string plan_text(const PlanReport& report) {
+  const auto& [graph, question, plan, search] = report;
   std::string text = fmt::format(
       "--mesh {} {}: {} rank{} of {} thread{}; at most {} MiB on each of {} MiB that it "
       "may use; about {:.3g} s\n\n",
@@ -113,11 +114,18 @@ std::string plan_text(const Graph& graph, const plan::Question& question, const 
                fmt::format("{:.3g}", phase.seconds()),
                fmt::format("{:.0f} %", 100 * exposed_share(phase))});
   }
-  return text + times.text();
+  text += times.text();
+  if (!search) return text;
+  return text + fmt::format(
+                    "\nsearch: batches of {} domains a thread; {} bytes an open domain, {} if all "
+                    "neurons were unstable; {} open were planned, {} of all ranks fit; about {:.0f} "
+                    "domains/s of a rank\n",
+                    search->batch, search->domain, search->domain_most, search->open, search->fit,
+                    search->domains_a_second);
 }
 
-std::string plan_json(const Graph& graph, const plan::Question& question, const RunPlan& plan,
-                      const std::map<std::string, std::string>& extra) {
+std::string plan_json(const PlanReport& report, const std::map<std::string, std::string>& extra) {
+  const auto& [graph, question, plan, search] = report;
   using Json = nlohmann::ordered_json;
   Json out;
   out["run"] = extra;
@@ -167,6 +175,14 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
     one["transfer_seconds"] = phase.transfer_seconds;
     one["exposed_seconds"] = phase.exposed_seconds();
     out["phases"].push_back(std::move(one));
+  }
+  if (search) {
+    out["search"] = {{"batch", search->batch},
+                     {"domain_bytes", search->domain},
+                     {"domain_bytes_at_most", search->domain_most},
+                     {"open", search->open},
+                     {"open_that_fit", search->fit},
+                     {"domains_a_second", search->domains_a_second}};
   }
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

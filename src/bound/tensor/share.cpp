@@ -6,9 +6,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/error.h"
 #include "bound/tensor/affine_shared.h"
 #include "ops/tiles.h"
+#include "ops/weight_sizes.h"
 
 namespace coronet::bound {
 
@@ -27,29 +27,6 @@ Weight zeros_like(const Weight& weight, std::size_t rows, std::size_t columns) {
   } else {
     to.d.assign(rows * columns, 0.0);
   }
-  return to;
-}
-
-/// A weight's sizes.
-class Sizes final : public WeightSource {
- public:
-  Sizes(std::size_t size, bool single) : size_(size), single_(single) {}
-  [[nodiscard]] std::size_t size() const override { return size_; }
-  [[nodiscard]] bool single() const override { return single_; }
-  [[nodiscard]] std::unique_ptr<Fetch> fetch(std::size_t, std::size_t) const override {
-    throw Error(ErrorKind::kInternal, "a plan has no numbers of dense weights");
-  }
-  [[nodiscard]] std::size_t bytes() const override { return 0; }
-
- private:
-  std::size_t size_;
-  bool single_;
-};
-
-/// Only the sizes of such zeros.
-Weight sizes_like(const Weight& weight, std::size_t rows, std::size_t columns) {
-  Weight to;
-  to.source = std::make_shared<Sizes>(rows * columns, weight.single());
   return to;
 }
 
@@ -80,7 +57,7 @@ class Sharer {
     to.bias = by_element(op.bias);
     to.precision = by_element(op.precision);
     if (numbers_ == DenseNumbers::kSizes) {
-      to.weight = sizes_like(op.weight, to.out, to.in);
+      to.weight = in_sizes(static_cast<std::size_t>(to.out) * to.in, op.weight);
       return to;
     }
     to.weight = zeros_like(op.weight, to.out, to.in);
@@ -234,7 +211,7 @@ Dense share_of_columns(const Dense& op, const Slice& in, bool with_constant,
     to.precision = op.precision;
   }
   if (wanted == DenseNumbers::kSizes) {
-    to.weight = sizes_like(op.weight, to.out, to.in);
+    to.weight = in_sizes(static_cast<std::size_t>(to.out) * to.in, op.weight);
     return to;
   }
   to.weight = zeros_like(op.weight, to.out, to.in);
