@@ -192,8 +192,8 @@ class DevicePlanner {
     const bound::DeviceClock& after = forecast.clock();
     // What a rank bounds of it.
     const double share = std::ceil(static_cast<double>(work.chunks) / ranks) / work.chunks;
-    phase.products32 += (after.products32() - before.products32()) * share;
-    phase.products64 += (after.products64() - before.products64()) * share;
+    phase.work.matrices32 += (after.products32() - before.products32()) * share;
+    phase.work.matrices64 += (after.products64() - before.products64()) * share;
     const double took = dealt_seconds(work.chunks, work.seconds / work.chunks, ranks,
                                       dealt ? late_seconds(list.node) : 0);
     phase.compute_seconds += work.before + work.compute * share;
