@@ -2,8 +2,13 @@
 """Planned beside measured: runs `coronet plan` and `coronet bounds` on the same questions and
 prints a table in Markdown.
 
-    bench/plan_accuracy.py [--net NAME=FILE.onnx,FILE.vnnlib]... [--place fsdp]... [--ranks 1,2,4]
-    bench/plan_accuracy.py --device cuda --net NAME=FILE.onnx,FILE.vnnlib [--gpu-chunk-mib 256]
+    bench/plan_accuracy.py --net NAME=FILE.onnx,FILE.vnnlib [--net ...] [--place replicated,fsdp] [--ranks 1,2,4]
+    bench/plan_accuracy.py --net ... --place tensor --ranks 2,4          neurons are shared (--mesh tensor=T)
+    bench/plan_accuracy.py --net ... --search --seconds 20               `coronet verify` and its search
+    bench/plan_accuracy.py --net ... --device cuda [--gpu-chunk-mib 256]
+
+With --search the plan is told what only a run knows: how many neurons the root left unstable, and how many domains were
+open in the end. `coronet verify` then has a --memory, so that buffers go back to the system as with several ranks.
 
 Ranks are processes of this host, joined over RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Measured is the most that
 any of them had resident, and what the run's ledger counted at most on any rank; with --device cuda, the most that any
@@ -31,20 +36,33 @@ def free_port():
 
 
 def arguments_of(case):
-    words = [*case["files"], "--threads", str(case["threads"]), "--method", case["method"], "--weights", case["place"]]
+    words = [*case["files"], "--threads", str(case["threads"]), "--method", case["method"]]
+    words += ["--mesh", f"tensor={case['ranks']}"] if case["place"] == "tensor" else ["--weights", case["place"]]
     if case["method"] == "alpha":
         words += ["--iterations", str(case["iterations"])]
     words += ["--device", case["device"]]
     if case["device"] != "cpu" and case["chunk"]:
         words += ["--device-chunk-mib", str(case["chunk"])]
+    if case["search"]:
+        words += ["--memory", "8GiB"]
     return words
 
 
 def planned(binary, case, out):
     link = ["--link", "tcp"] if case["ranks"] > 1 else []
     words = [binary, "plan", *arguments_of(case), *link, "--ranks", str(case["ranks"]), "--json", out]
+    if case["search"]:
+        words += ["--search", "--open", str(case["open"] // case["ranks"]), "--unstable", str(case["unstable"])]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
     return json.loads(pathlib.Path(out).read_text())
+
+
+def relus(binary, files, out):
+    """How many neurons of ReLUs the network has."""
+    subprocess.run([binary, "bounds", *files, "--method", "interval", "--box", "0", "--json", out], check=True,
+                   stdout=subprocess.DEVNULL)
+    return sum(len(node["lo"]) for node in json.loads(pathlib.Path(out).read_text())["nodes"]
+               if node["operator"] == "Relu")
 
 
 def measured(binary, case, out, limit):
@@ -56,13 +74,14 @@ def measured(binary, case, out, limit):
         if case["ranks"] > 1:
             env |= {"RANK": str(rank), "WORLD_SIZE": str(case["ranks"])}
             env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        words = [binary, "bounds", *arguments_of(case)]
+        words = [binary, "verify" if case["search"] else "bounds", *arguments_of(case)]
+        words += ["--timeout", str(case["seconds"]), "--quiet"] if case["search"] else []
         words += ["--converged", case["converged"]] if case["converged"] else []
         words += ["--json", out] if rank == 0 else []
         processes.append(subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL))
     try:
         for process in processes:
-            if process.wait(limit) != 0:
+            if process.wait(limit) not in ((0, 10, 11) if case["search"] else (0,)):
                 return None
     except subprocess.TimeoutExpired:
         return None
@@ -73,21 +92,35 @@ def measured(binary, case, out, limit):
     return json.loads(pathlib.Path(out).read_text())
 
 
+def told_by(binary, case, found, out):
+    """What only a run knows, for the plan of its search."""
+    case["open"] = found["open_domains"]
+    case["unstable"] = found["unstable_neurons"] / relus(binary, case["files"], out)
+
+
+def cpu_found(case, found):
+    """(the most resident bytes of a rank, the most that one counted, seconds)"""
+    if case["search"]:
+        memory = found["memory"]
+        peak = max([memory["resident"], *(r["peak_bytes"] for r in found.get("ranks", []))])
+        return peak, memory["counted"], sum(p["seconds"] for p in found["phases"])
+    if case["ranks"] == 1:
+        return found["memory"], found["counted_memory"]["all"]["most"], seconds_of(found)
+    ranks = found["ranks"]
+    return max(r["peak_bytes"] for r in ranks), max(r["memory"]["all"]["most"] for r in ranks), seconds_of(found)
+
+
 def seconds_of(found):
     return found["seconds"] + found["row_seconds"]
 
 
 def cpu_row(case, plan, found):
     """Cells of a table, and how far off the plan was."""
-    if case["ranks"] == 1:
-        peak, counted = found["memory"], found["counted_memory"]["all"]["most"]
-    else:
-        peak = max(r["peak_bytes"] for r in found["ranks"])
-        counted = max(r["memory"]["all"]["most"] for r in found["ranks"])
+    peak, counted, took = cpu_found(case, found)
     bytes_planned = plan["peak_bytes"]
     off = bytes_planned / peak - 1
     return [f"{bytes_planned / MIB:.1f}", f"{counted / MIB:.1f}", f"{peak / MIB:.1f}", f"{100 * off:+.1f} %",
-            f"{plan['seconds']:.2f}", f"{seconds_of(found):.2f}"], abs(off)
+            f"{plan['seconds']:.2f}", f"{took:.2f}"], abs(off)
 
 
 CLASSES = ["weights", "A", "alpha and moments", "workspace"]
@@ -125,6 +158,8 @@ def main():
     parser.add_argument("--converged", default="", help="of coronet bounds; plans of GPUs are of 0")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--gpu-chunk-mib", type=float, default=0)
+    parser.add_argument("--search", action="store_true", help="coronet verify instead of coronet bounds")
+    parser.add_argument("--seconds", type=float, default=20, help="of a verification")
     parser.add_argument("--limit", type=float, default=600, help="seconds of a run")
     a = parser.parse_args()
     titles = CPU_TITLES if a.device == "cpu" else GPU_TITLES
@@ -137,10 +172,14 @@ def main():
             name, files = net.split("=", 1)
             case = {"files": files.split(","), "method": method, "place": place, "ranks": int(ranks),
                     "threads": int(threads), "iterations": a.iterations, "converged": a.converged,
-                    "device": a.device, "chunk": a.gpu_chunk_mib}
+                    "device": a.device, "chunk": a.gpu_chunk_mib, "search": a.search, "seconds": a.seconds}
+            found = measured(a.coronet, case, out, a.limit)
+            if a.search:
+                if found is None:
+                    continue
+                told_by(a.coronet, case, found, out)
             plan = planned(a.coronet, case, out)
             head = f"| {name} | {method} | {place} | {ranks} | {threads} | "
-            found = measured(a.coronet, case, out, a.limit)
             if found is None:
                 print(head + "did not end |", flush=True)
                 continue

@@ -187,7 +187,7 @@ TEST(DevicePlan, DeadNeuronsAreLeftOut) {
       bound::supposed_root(graph, box.lower, box.upper, workers));
   const plan::RunPlan known = make_run_plan(graph, question, Place::kReplicated);
   EXPECT_LT(of(known.peak(), cuda::Tensor::kWeights), of(open.peak(), cuda::Tensor::kWeights));
-  EXPECT_LT(known.phases.back().products32, 0.7 * open.phases.back().products32);
+  EXPECT_LT(known.phases.back().work.products32(), 0.7 * open.phases.back().work.products32());
 }
 
 /// Blocks of addresses without memory: as of a device's (test/cuda/device_test.cpp).

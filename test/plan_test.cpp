@@ -224,9 +224,14 @@ TEST_F(PlanProgram, SaysWhatIsWrong) {
     const char* words;
   };
   const std::vector<Wrong> all = {
-      {{"plan", "--mesh", "tensor=2"}, 2, "share rows"},
-      {{"plan", "--zones", "2"}, 2, "not planned"},
-      {{"plan", "--mesh", "rows=2", "--ranks", "3"}, 2, "--ranks says 3"},
+      {{"plan", "--mesh", "domains=2"}, 2, "share domains too"},
+      {{"plan", "--zones", "2"}, 2, "share the neurons"},
+      {{"plan", "--mesh", "tensor=2", "--zones", "99"}, 2, "pair of dense layers"},
+      {{"plan", "--mesh", "tensor=2", "--weights", "fsdp"}, 2, "weights of its neurons"},
+      {{"plan", "--mesh", "tensor=2", "--memory", "1MiB"}, 4, "no plan fits"},
+      {{"plan", "--mesh", "rows=2", "--ranks", "3"}, 2, "there are 3"},
+      {{"plan", "--mesh", "tensor=2", "--device", "cuda"}, 2, "on CPUs"},
+      {{"plan", "--search", "--device", "cuda"}, 2, "on CPUs"},
       {{"plan", "--device", "cuda", "--memory", "1MiB"}, 4, "of the GPU of each of 1 rank"},
       {{"plan", "--device", "cuda", "--gpu-peer", "0"}, 2, "--gpu-peer"},
       {{"plan", "--weights", "here"}, 2, "replicated, fsdp, stream or auto"},

@@ -73,14 +73,18 @@ Plan make_plan(const Network<T>& net, int start, bool patches, bool push_start) 
   return plan;
 }
 
+double conv_products(const Conv& conv, const Extent& extent) {
+  return static_cast<double>(extent.size()) * conv.kernel_h * conv.kernel_w * conv.in.channels /
+         conv.groups;
+}
+
 double row_products(const Graph& graph, const Plan& plan) {
   double sum = 0;
   for (int v : plan.order) {
     if (const Dense* dense = std::get_if<Dense>(&graph.nodes[v].op)) {
       sum += static_cast<double>(dense->in) * dense->out;
     } else if (const Conv* conv = std::get_if<Conv>(&graph.nodes[v].op)) {
-      sum += static_cast<double>(plan.extent[v].size()) * conv->kernel_h * conv->kernel_w *
-             conv->in.channels / conv->groups;
+      sum += conv_products(*conv, plan.extent[v]);
     }
   }
   return sum;

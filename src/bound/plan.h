@@ -30,7 +30,8 @@ struct Plan {
 template <class T>
 Plan make_plan(const Network<T>& net, int start, bool patches, bool push_start = false);
 
-/// Products that one row takes in a pull.
+/// Products that one row takes in a pull; of a convolution, whose rows have such an extent.
+double conv_products(const Conv& conv, const Extent& extent);
 double row_products(const Graph& graph, const Plan& plan);
 
 }  // namespace coronet::bound

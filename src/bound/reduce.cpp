@@ -6,6 +6,7 @@
 
 #include "bound/lines.h"
 #include "ops/tiles.h"
+#include "ops/weight_sizes.h"
 
 namespace coronet::bound {
 
@@ -203,9 +204,12 @@ Precision select(const Precision& precision, const std::vector<int>& kept) {
   return {precision.roundings, spread(precision.hidden, kept)};
 }
 
-/// The graph with these elements only; without `weights`, its dense layers have none.
+/// What the dense layers of a smaller graph have of their weights.
+enum class Numbers { kThere, kSizes, kNone };
+
+/// The graph with these elements only.
 Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_elements,
-                  bool weights = true) {
+                  Numbers numbers = Numbers::kThere) {
   Reduced reduced;
   reduced.kept = std::move(kept_elements);
   for (std::size_t v = 0; v < reduced.kept.size(); ++v) {
@@ -226,7 +230,11 @@ Reduced rewritten(const Graph& graph, std::vector<std::vector<int>> kept_element
       Dense d;
       d.in = static_cast<int>(columns.size());
       d.out = static_cast<int>(kept.size());
-      if (weights) d.weight = submatrix(dense->weight, dense->in, kept, columns);
+      if (numbers == Numbers::kSizes || only_sizes(dense->weight)) {
+        d.weight = in_sizes(kept.size() * columns.size(), dense->weight);
+      } else if (numbers == Numbers::kThere) {
+        d.weight = submatrix(dense->weight, dense->in, kept, columns);
+      }
       d.bias = reduced.select(static_cast<int>(v), dense->bias);
       d.precision = select(dense->precision, kept);
       node.op = std::move(d);
@@ -287,6 +295,13 @@ std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bound
   return reduced;
 }
 
+std::optional<Reduced> drop_dead_in_sizes(const Graph& graph, const Bounds& bounds) {
+  const int last = static_cast<int>(graph.nodes.size()) - 1;
+  auto kept = elements_kept(graph, bounds, last, all_of(graph.nodes[last]), false);
+  if (!smaller(graph, kept)) return std::nullopt;
+  return rewritten(graph, std::move(kept), Numbers::kSizes);
+}
+
 std::optional<Reduced> thin_out(const Graph& graph, const Bounds& bounds, int last,
                                 const std::vector<int>& asked, double most) {
   auto kept = elements_kept(graph, bounds, last, asked, true);
@@ -316,7 +331,7 @@ std::optional<Reduced> outline(const Graph& graph, const Bounds& bounds, int las
   auto kept = elements_kept(graph, bounds, last, asked, false, kGranule);
   if (!smaller(graph, kept)) return std::nullopt;
   std::vector<int> sloped = unstable_first(graph, bounds, last, kept);
-  Reduced reduced = rewritten(graph, std::move(kept), false);
+  Reduced reduced = rewritten(graph, std::move(kept), Numbers::kNone);
   reduced.sloped = std::move(sloped);
   return reduced;
 }

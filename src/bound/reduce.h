@@ -35,6 +35,9 @@ struct Reduced {
 /// here, where a copy of them has no place either.
 std::optional<Reduced> drop_dead_neurons(const Graph& graph, const Bounds& bounds);
 
+/// That graph with sizes in place of dense weights (ops/weight_sizes.h), wherever these are.
+std::optional<Reduced> drop_dead_in_sizes(const Graph& graph, const Bounds& bounds);
+
 /// The same for nodes 0 .. last of the graph, of whose last one only the elements `asked`
 /// (ascending) remain; and where convolutions read or make them too: those are then written out as
 /// Sparse. Nothing, where that would leave more than `most` weights.

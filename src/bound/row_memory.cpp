@@ -1,6 +1,7 @@
 #include "bound/row_memory.h"
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -10,6 +11,8 @@
 #include "base/resources.h"
 #include "base/rng.h"
 #include "bound/affine_dense.h"
+#include "bound/concrete_members.h"
+#include "bound/counted_affine.h"
 #include "bound/descent.h"
 #include "bound/pass.h"
 #include "bound/thinned.h"
@@ -20,30 +23,6 @@ namespace {
 
 /// Iterations of a descent after which its buffers have the sizes that they keep.
 constexpr int kEnough = 4;
-
-/// An operator that says what it reaches and multiplies nothing.
-template <class T>
-class CountedAffine final : public Affine<T> {
- public:
-  explicit CountedAffine(std::unique_ptr<Affine<T>> of) : of_(std::move(of)) {}
-  bool windowed() const override { return of_->windowed(); }
-  Extent reach(const Extent& out, int k) const override { return of_->reach(out, k); }
-  void pull(const RowSet&, const T*, const Extent&, int, T*, const Extent&, bool) const override {}
-  bool pull_selection(int, const int*, const T*, T*, double*) const override {
-    return of_->pull_selection(0, nullptr, nullptr, nullptr, nullptr);
-  }
-  void push(const RowSet&, const T* const*, const Extent* const*, T*,
-            const Extent&) const override {}
-  void bias(const RowSet&, const T*, const Extent&, double*) const override {}
-  double bias_of(int) const override { return 0; }
-  void apply(const double* const*, double*, Workers*) const override {}
-  void apply_abs(const double* const*, double*, Workers*) const override {}
-  int terms() const override { return 0; }
-  std::size_t bytes() const override { return of_->bytes(); }
-
- private:
-  std::unique_ptr<Affine<T>> of_;
-};
 
 template <class T>
 Network<T> counted_network(const Graph& graph, PackBudget budget) {
@@ -68,9 +47,10 @@ Relaxation<T, Counting> counted_relaxation(const Graph& graph) {
 }
 
 template <class T>
-KernelBytes kernels_of(const Graph& graph, PackBudget budget, bool all) {
+KernelBytes kernels_of(const Graph& graph, const ShapeRead& read, PackBudget budget, bool all) {
   KernelBytes sum;
-  for (const Node& node : graph.nodes) {
+  for (int v = 0; v < static_cast<int>(graph.nodes.size()); ++v) {
+    const Node& node = graph.nodes[v];
     Node here = node;
     bool packs = true;
     if (const Dense* dense = std::get_if<Dense>(&node.op)) {
@@ -85,7 +65,7 @@ KernelBytes kernels_of(const Graph& graph, PackBudget budget, bool all) {
       conv->weight = gathered(conv->weight);
     }
     std::vector<Shape> in;
-    for (int u : node.inputs) in.push_back(graph.nodes[u].shape);
+    for (int u : node.inputs) in.push_back(read ? read(v, u) : graph.nodes[u].shape);
     PackBudget none;
     const auto made = make_affine<T>(here, in, packs ? budget : none);
     if (made == nullptr) continue;
@@ -95,21 +75,28 @@ KernelBytes kernels_of(const Graph& graph, PackBudget budget, bool all) {
   return sum;
 }
 
-/// Bounds by which neurons are dead or not, and nothing else.
-Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values) {
-  Bounds bounds(graph, 1);
-  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
-    const auto size = static_cast<std::size_t>(graph.nodes[v].shape.size());
-    bounds.lo[v].assign(size, -1);
-    bounds.hi[v].resize(size);
-    for (std::size_t i = 0; i < size; ++i) {
-      const double draw = uniform(0, v, i);
-      const bool dead = values.empty() ? draw < RowForecast::kDeadShare
-                                       : values[v][i] <= 0 && draw >= RowForecast::kUnstableShare;
-      bounds.hi[v][i] = dead ? -1 : 1;
+/// Products that one row takes in a pull.
+struct Products {
+  double matrices = 0;
+  double convolutions = 0;
+  double blocks = 0;
+};
+Products products_of(const Graph& graph, const Plan& plan, bool selection) {
+  Products sum;
+  for (const int v : plan.order) {
+    const Operator& op = graph.nodes[v].op;
+    if (const Dense* dense = std::get_if<Dense>(&op)) {
+      // A selection's rows of a dense weight are copied.
+      if (v == plan.start && selection) continue;
+      sum.matrices += static_cast<double>(dense->in) * dense->out;
+    } else if (const Conv* conv = std::get_if<Conv>(&op)) {
+      sum.convolutions += conv_products(*conv, plan.extent[v]);
+    } else if (const Sparse* sparse = std::get_if<Sparse>(&op)) {
+      if (v == plan.start && selection) continue;
+      sum.blocks += static_cast<double>(sparse->value.size());
     }
   }
-  return bounds;
+  return sum;
 }
 
 template <class T>
@@ -130,7 +117,24 @@ Rows<T, Counting> rows_of(const RowsToCome& rows, int count, const Graph& graph,
   return batch;
 }
 
+/// Slopes of domains, in rows without numbers.
+template <class T>
+void give_slopes(const Plan& plan, const Relaxation<T, Counting>& relaxation,
+                 Rows<T, Counting>& rows) {
+  rows.alpha.resize(plan.start + 1);
+  rows.splits.resize(plan.start + 1);
+  for (const int v : plan.elementwise) {
+    if (!relaxation.lines[v].relu) continue;
+    const std::size_t n = static_cast<std::size_t>(rows.count) * plan.extent[v].size();
+    rows.alpha[v].value = rows.alpha[v].m = rows.alpha[v].v = Counting::Array<T>(n);
+  }
+}
+
 }  // namespace
+
+void activate(const Counting&, const Operator&, std::size_t, const float*, float*) {}
+void activate_gradient(const Counting&, const Operator&, std::size_t, const float*, const float*,
+                       bool, float*) {}
 
 /// A network without the neurons that are supposed to be dead.
 struct RowForecast::Descended {
@@ -146,9 +150,26 @@ struct RowForecast::Descended {
   Plan plan;
 };
 
-KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered) {
-  const KernelBytes f = kernels_of<float>(graph, {pack_bytes}, gathered);
-  const KernelBytes d = kernels_of<double>(graph, {pack_bytes}, gathered);
+Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values, double unstable) {
+  Bounds bounds(graph, 1);
+  for (std::size_t v = 0; v < graph.nodes.size(); ++v) {
+    const auto size = static_cast<std::size_t>(graph.nodes[v].shape.size());
+    bounds.lo[v].assign(size, -1);
+    bounds.hi[v].resize(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      const double draw = uniform(0, v, i);
+      const bool dead = values.empty() ? draw < RowForecast::kDeadShare
+                                       : values[v][i] <= 0 && draw >= unstable;
+      bounds.hi[v][i] = dead ? -1 : 1;
+    }
+  }
+  return bounds;
+}
+
+KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered,
+                         const ShapeRead& read) {
+  const KernelBytes f = kernels_of<float>(graph, read, {pack_bytes}, gathered);
+  const KernelBytes d = kernels_of<double>(graph, read, {pack_bytes}, gathered);
   return {f.packed + d.packed, f.scratch + d.scratch};
 }
 
@@ -163,13 +184,22 @@ std::size_t root_bytes(const Graph& graph) {
   return bytes;
 }
 
-RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values)
+RowForecast::RowForecast(const Graph& graph, double chunk_mib, int workers, const Values& values,
+                         double unstable)
+    : RowForecast(graph, chunk_mib, counted_network<float>(graph, {}),
+                  counted_network<double>(graph, {})) {
+  values_ = &values;
+  unstable_ = unstable;
+  workers_ = static_cast<std::size_t>(workers);
+  most_iterations_ = kEnough;
+}
+
+RowForecast::RowForecast(const Graph& graph, double chunk_mib, Network<float> net32,
+                         Network<double> net64)
     : graph_(graph),
-      values_(values),
       budget_mib_(chunk_mib),
-      workers_(static_cast<std::size_t>(workers)),
-      net32_(counted_network<float>(graph, {})),
-      net64_(counted_network<double>(graph, {})),
+      net32_(std::move(net32)),
+      net64_(std::move(net64)),
       relax32_(counted_relaxation<float>(graph)),
       relax64_(counted_relaxation<double>(graph)) {
   magnitude_.value.resize(graph.nodes.size());
@@ -184,13 +214,26 @@ bool RowForecast::patches(const RowsToCome& rows) const {
 
 RowForecast::~RowForecast() = default;
 
+void RowWork::add(const RowWork& more, double times) {
+  matrices32 += times * more.matrices32;
+  convolutions32 += times * more.convolutions32;
+  blocks32 += times * more.blocks32;
+  matrices64 += times * more.matrices64;
+  convolutions64 += times * more.convolutions64;
+  elements32 += times * more.elements32;
+  elements64 += times * more.elements64;
+  slopes += times * more.slopes;
+}
+
 std::unique_ptr<RowForecast::Descended> RowForecast::thinned(const RowsToCome& rows) const {
   const bool worth =
       static_cast<std::int64_t>(rows.count) * rows.iterations >= Thinned::kLeastPasses;
+  // What is left of a share is no graph for others (thinned.cpp).
+  if (net32_.group() != nullptr) return nullptr;
   if (!worth || !rows.selection || rows.input) return nullptr;
   std::vector<int> all(static_cast<std::size_t>(graph_.nodes[rows.node].shape.size()));
   std::iota(all.begin(), all.end(), 0);
-  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, values_), rows.node, all,
+  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, *values_, unstable_), rows.node, all,
                                    make_plan(net32_, rows.node, patches(rows)));
   if (!reduced) return nullptr;
   return std::make_unique<Descended>(std::move(*reduced), rows.node);
@@ -201,6 +244,11 @@ std::size_t RowForecast::budget_of(const Descended* thin) const {
                                   1048576.0);
 }
 
+int RowForecast::part(const RowsToCome& rows, const Descended* thin) const {
+  return std::min(rows.count, chunk_rows(part_bytes(rows, thin), budget_of(thin), rows.count,
+                                         rows.hands));
+}
+
 std::size_t RowForecast::part_bytes(const RowsToCome& rows, const Descended* thin) const {
   const Plan plan = thin != nullptr ? thin->plan : make_plan(net32_, rows.node, patches(rows));
   const std::size_t slopes =
@@ -208,12 +256,29 @@ std::size_t RowForecast::part_bytes(const RowsToCome& rows, const Descended* thi
   return row_bytes(plan, sizeof(float), slopes, sizeof(float));
 }
 
-double RowForecast::products(const RowsToCome& rows) const {
-  const double all = row_products(graph_, make_plan(net32_, rows.node, patches(rows)));
-  // A selection's rows of a dense weight are copied.
-  const Dense* dense = std::get_if<Dense>(&graph_.nodes[rows.node].op);
-  return rows.selection && dense != nullptr ? all - static_cast<double>(dense->in) * dense->out
-                                            : all;
+RowWork RowForecast::work(const RowsToCome& rows) const {
+  const std::unique_ptr<Descended> thin = thinned(rows);
+  const Plan whole = make_plan(net32_, rows.node, patches(rows));
+  RowWork work;
+  const Products once = products_of(graph_, whole, rows.selection);
+  work.matrices64 = once.matrices;
+  work.convolutions64 = once.convolutions;
+  work.elements64 = static_cast<double>(whole.kept);
+  const Plan& plan = thin ? thin->plan : whole;
+  const std::size_t slopes = slopes_of(plan, thin ? thin->relaxation : relax32_);
+  if (rows.iterations == 0 || slopes == 0) return work;
+  const Products each =
+      thin ? products_of(thin->reduced.graph, plan, rows.selection) : once;
+  const double passes = 2.0 * rows.iterations - 1;  // the last iteration only pulls
+  work.matrices32 = each.matrices * passes;
+  work.convolutions32 = each.convolutions * passes;
+  work.blocks32 = each.blocks * passes;
+  work.elements32 = static_cast<double>(plan.kept) * passes;
+  // Those of the descent, its best ones and moments; those of the pull that settles.
+  work.slopes = static_cast<double>(4 * found_bytes(1, slopes) +
+                                    (thin ? found_bytes(1, slopes_of(whole, relax32_)) : 0) +
+                                    settled_bytes(1, slopes_of(whole, relax32_)));
+  return work;
 }
 
 int RowForecast::bound(const RowsToCome& rows) {
@@ -221,9 +286,7 @@ int RowForecast::bound(const RowsToCome& rows) {
   const std::unique_ptr<Descended> thin = thinned(rows);
   const Counted network(&ledger_, MemoryClass::kNetworks,
                         thin ? Thinned::bytes_of(thin->reduced, thin->net) / workers_ : 0);
-  const std::size_t budget = budget_of(thin.get());
-  const int each = std::min(
-      rows.count, chunk_rows(part_bytes(rows, thin.get()), budget, rows.count, rows.hands));
+  const int each = part(rows, thin.get());
   // Parts of one size do the same as the one before, once they find the same buffers.
   int left = rows.count;
   for (std::size_t before = ~std::size_t{0}; left >= each && before != held(); left -= each) {
@@ -245,7 +308,7 @@ void RowForecast::bound_part(const RowsToCome& rows, int count, const Descended*
   if (optimise) {
     const Deadline never(HUGE_VAL);
     OptimiseSettings settings;
-    settings.iterations = std::min(rows.iterations, kEnough);
+    settings.iterations = std::min(rows.iterations, most_iterations_);
     const Graph& graph = thin != nullptr ? thin->reduced.graph : graph_;
     Descent<Counting> descent(thin != nullptr ? thin->net : net32_, relaxation, plan, never,
                               space32_, settings, Counting());
@@ -262,6 +325,39 @@ void RowForecast::bound_part(const RowsToCome& rows, int count, const Descended*
     const auto batch = rows_of<double>(rows, some, graph_, patches(rows));
     std::vector<double> bound(some);
     settle(net64_, relax64_, magnitude_, plan64, batch, space64_, bound.data());
+  }
+}
+
+void RowForecast::bound_domains(int rows, int doubles, bool input, bool push_start) {
+  const RowsToCome forms{net32_.nodes() - 1, rows, false, input, 1, 1};
+  const Plan plan = make_plan(net32_, forms.node, false, push_start);
+  const std::size_t slopes = slopes_of(plan, relax32_);
+  const Counted batch(&ledger_, MemoryClass::kAlpha, batch_bytes<float>(rows, slopes, true));
+  Pass<float, Counting> pass(net32_, relax32_, plan, space32_);
+  auto rows32 = rows_of<float>(forms, rows, graph_, false);
+  give_slopes(plan, relax32_, rows32);
+  const Step<float> step = adam_step<float>(0, 0, 0);
+  Counting::Array<float> value;
+  for (int t = 0; t < 2; ++t) {
+    pass.pull(rows32, true);
+    pass.push(rows32, &step, push_start ? &value : nullptr);
+  }
+  pass.end();
+  const Plan plan64 = make_plan(net64_, forms.node, false);
+  const Counted settled(&ledger_, MemoryClass::kAlpha, batch_bytes<double>(doubles, slopes, false));
+  Pass<double, Counting> pass64(net64_, relax64_, plan64, space64_);
+  auto rows64 = rows_of<double>(forms, doubles, graph_, false);
+  give_slopes(plan64, relax64_, rows64);
+  std::vector<double> bound;
+  std::vector<double> error;
+  pass64.pull(rows64, true, bound, &magnitude_, &error);
+}
+
+void RowForecast::attack(int points) {
+  Concrete<Counting> concrete(net32_, space32_);
+  for (int t = 0; t < 2; ++t) {
+    concrete.evaluate(points, nullptr, nullptr, true);
+    concrete.gradient(nullptr, nullptr);
   }
 }
 

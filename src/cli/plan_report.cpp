@@ -89,13 +89,24 @@ std::string transfers_table(const RunPlan& plan) {
   return any ? "\n" + table.text() : "";
 }
 
+/// Of the phase's time, what its transfers take beyond its products.
+double exposed_share(const Phase& phase) {
+  return phase.seconds() > 0 ? phase.exposed_seconds() / phase.seconds() : 0;
+}
+
+/// How the weights are dealt, as on the command line.
+std::string placement_words(const plan::Question& question, const RunPlan& plan) {
+  return plan.mesh.tensor > 1 ? fmt::format("--zones {}", question.zones)
+                              : fmt::format("--weights {}", plan::name_of(plan.place));
+}
+
 }  // namespace
 
-std::string plan_text(const Graph& graph, const plan::Question& question, const RunPlan& plan) {
+std::string plan_text(const PlanReport& report) {
+  const auto& [graph, question, plan, search] = report;
   std::string text = fmt::format(
-      "--mesh {} --weights {}: {} rank{} of {} thread{}{}; at most {} MiB on each{}; about {:.3g} "
-      "s\n\n",
-      words_of(plan.mesh), plan::name_of(plan.place), question.ranks,
+      "--mesh {} {}: {} rank{} of {} thread{}{}; at most {} MiB on each{}; about {:.3g} s\n\n",
+      words_of(plan.mesh), placement_words(question, plan), question.ranks,
       question.ranks == 1 ? "" : "s", question.threads, question.threads == 1 ? "" : "s",
       plan.device ? " and a GPU" : "", mib_words(plan.peak_bytes()),
       question.memory == 0 ? " GPU"
@@ -103,22 +114,34 @@ std::string plan_text(const Graph& graph, const plan::Question& question, const 
                                          mib_words(question.memory)),
       plan.seconds());
   text += weights_table(graph, plan) + "\n" + phases_table(plan) + transfers_table(plan) + "\n";
-  Table times({"seconds", ">products", ">transfers", ">both"});
+  Table times({"seconds", ">products", ">transfers", ">both", ">not hidden"});
   for (const Phase& phase : plan.phases) {
     times.row({phase.name, fmt::format("{:.3g}", phase.compute_seconds),
                fmt::format("{:.3g}", phase.transfer_seconds),
-               fmt::format("{:.3g}", phase.seconds())});
+               fmt::format("{:.3g}", phase.seconds()),
+               fmt::format("{:.0f} %", 100 * exposed_share(phase))});
   }
-  return text + times.text();
+  text += times.text();
+  if (!search) return text;
+  return text + fmt::format(
+                    "\nsearch: batches of {} domains a thread; {} bytes an open domain, {} if all "
+                    "neurons were unstable; {} open were planned, {} of all ranks fit; about {:.0f} "
+                    "domains/s of a rank\n",
+                    search->batch, search->domain, search->domain_most, search->open, search->fit,
+                    search->domains_a_second);
 }
 
-std::string plan_json(const Graph& graph, const plan::Question& question, const RunPlan& plan,
-                      const std::map<std::string, std::string>& extra) {
+std::string plan_json(const PlanReport& report, const std::map<std::string, std::string>& extra) {
+  const auto& [graph, question, plan, search] = report;
   using Json = nlohmann::ordered_json;
   Json out;
   out["run"] = extra;
   out["mesh"] = words_of(plan.mesh);
-  out["weights"] = plan::name_of(plan.place);
+  if (plan.mesh.tensor > 1) {
+    out["zones"] = question.zones;
+  } else {
+    out["weights"] = plan::name_of(plan.place);
+  }
   out["ranks"] = question.ranks;
   out["threads"] = question.threads;
   out["device"] = plan.device;
@@ -148,8 +171,11 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
       one["bytes"][cuda::name_of(static_cast<cuda::Tensor>(t))] = phase.device[t];
     }
     one["bytes"]["all"] = plan.process_bytes() + phase.total;
-    one["products32"] = phase.products32;
-    one["products64"] = phase.products64;
+    one["products32"] = phase.work.products32();
+    one["products64"] = phase.work.products64();
+    one["elements32"] = phase.work.elements32;
+    one["elements64"] = phase.work.elements64;
+    one["slope_bytes"] = phase.work.slopes;
     one["transfers"] = Json::array();
     for (const plan::Transfer& t : phase.transfers) {
       one["transfers"].push_back({{"node", t.node},
@@ -159,8 +185,17 @@ std::string plan_json(const Graph& graph, const plan::Question& question, const 
     }
     one["compute_seconds"] = phase.compute_seconds;
     one["transfer_seconds"] = phase.transfer_seconds;
+    one["exposed_seconds"] = phase.exposed_seconds();
     one["seconds"] = phase.seconds();
     out["phases"].push_back(std::move(one));
+  }
+  if (search) {
+    out["search"] = {{"batch", search->batch},
+                     {"domain_bytes", search->domain},
+                     {"domain_bytes_at_most", search->domain_most},
+                     {"open", search->open},
+                     {"open_that_fit", search->fit},
+                     {"domains_a_second", search->domains_a_second}};
   }
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -195,8 +195,8 @@ class DevicePlanner {
     const bound::DeviceRowsWork work = forecast.rows(*root_, list, iterations, ranks);
     hold(forecast, phase);
     const bound::DeviceClock& after = forecast.clock();
-    phase.products32 += after.products32() - before.products32();
-    phase.products64 += after.products64() - before.products64();
+    phase.work.matrices32 += after.products32() - before.products32();
+    phase.work.matrices64 += after.products64() - before.products64();
     const double took = dealt_seconds(work.chunks, work.seconds / work.here, ranks,
                                       dealt ? late_seconds(list.node) : 0);
     phase.compute_seconds += work.before + work.compute;

@@ -15,6 +15,8 @@
 #include "graph/sharded.h"
 #include "ops/tiles.h"
 #include "plan/device_plan.h"
+#include "plan/tensor_plan.h"
+#include "plan/weights.h"
 #include "search/prepared.h"
 
 namespace coronet::plan {
@@ -22,16 +24,6 @@ namespace coronet::plan {
 namespace {
 
 std::size_t index(MemoryClass of) { return static_cast<std::size_t>(of); }
-
-std::uint64_t bytes_of(const Weight& weight) {
-  return weight.size() * (weight.single() ? sizeof(float) : sizeof(double));
-}
-
-const Weight* weight_of(const Node& node) {
-  if (const Dense* dense = std::get_if<Dense>(&node.op)) return &dense->weight;
-  if (const Conv* conv = std::get_if<Conv>(&node.op)) return &conv->weight;
-  return nullptr;
-}
 
 /// The lists of rows that the run bounds, in its order.
 std::vector<bound::RowsToCome> lists_of(const Graph& graph, const Question& question) {
@@ -160,7 +152,6 @@ class Planner {
     Phase phase = begin(alpha ? "alpha" : "CROWN", true, true);
     bound::RowForecast worker(graph_, question_.chunk_mib, question_.threads, question_.values);
     for (bound::RowsToCome& list : lists) {
-      const double all = worker.products(list) * list.count;
       const double passes = 1 + 2.0 * list.iterations;
       const bool dealt = question_.ranks > 1 &&
                          static_cast<double>(products(graph_, list.node)) * list.count * passes >=
@@ -168,14 +159,10 @@ class Planner {
       const int ranks = dealt ? question_.ranks : 1;
       list.hands = question_.threads * ranks;
       const int part = std::max(1, worker.bound(list));
-      const double products32 = all * 2 * list.iterations / ranks;
-      const double products64 = all / ranks;
-      phase.products32 += products32;
-      phase.products64 += products64;
-      const CostModel& cost = question_.cost;
-      phase.compute_seconds += (products32 / cost.products32 + products64 / cost.products64) /
-                               question_.threads /
-                               (convolutions_up_to(list.node) ? cost.convolutions : 1);
+      bound::RowWork work;
+      work.add(worker.work(list), static_cast<double>(list.count) / ranks);
+      phase.work.add(work, 1);
+      phase.compute_seconds += question_.cost.seconds(work) / question_.threads;
       const double parts = std::ceil(static_cast<double>(list.count) / part) / ranks;
       for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
         const int v = plan_.weights[i].node;
@@ -217,11 +204,6 @@ class Planner {
     phase.transfers.push_back(
         {weight.node, place_ == Place::kStreamed ? Via::kFileRead : Via::kTileFetch,
          static_cast<std::uint64_t>(static_cast<double>(away) * often), tiles * rounds});
-  }
-
-  [[nodiscard]] bool convolutions_up_to(int node) const {
-    return std::any_of(graph_.nodes.begin(), graph_.nodes.begin() + node + 1,
-                       [](const Node& n) { return std::holds_alternative<Conv>(n.op); });
   }
 
   /// For each thread, tiles of the widest rows: two, or one that is read when it is used, from the
@@ -329,6 +311,14 @@ const char* name_of(Via via) {
       return "rows gathered";
     case Via::kHostCopy:
       return "copied to the GPU";
+    case Via::kColumnsGathered:
+      return "intervals gathered";
+    case Via::kRowsPulled:
+      return "A summed up";
+    case Via::kRowsPushed:
+      return "values gathered";
+    case Via::kBoundsSummed:
+      return "bounds summed up";
   }
   return "";
 }
@@ -346,6 +336,7 @@ double RunPlan::seconds() const {
 
 RunPlan make_run_plan(const Graph& graph, const Question& question, Place place) {
   if (question.device) return make_device_plan(graph, question, place);
+  if (question.tensor > 1) return make_tensor_plan(graph, question);
   return Planner(graph, question, place).run();
 }
 

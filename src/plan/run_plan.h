@@ -24,9 +24,11 @@ enum class Place { kReplicated, kSharded, kStreamed };
 const char* name_of(Place place);
 
 /// A run of `coronet bounds`, or the root of one of `coronet verify`, on CPUs whose ranks share
-/// rows.
+/// rows, or neurons too.
 struct Question {
   int ranks = 1;
+  int tensor = 1;   ///< of these, so many share the neurons of every node
+  int zones = 0;    ///< and do not speak inside so many zones
   int threads = 1;  ///< of each rank
   bound::Method method = bound::Method::kCrown;
   int iterations = 0;       ///< of alpha, for the rows of nodes
@@ -65,6 +67,11 @@ enum class Via {
   kRootBroadcast,  ///< what is known of the box, before rows are dealt
   kRowsGathered,   ///< bounds of rows, for the leader
   kHostCopy,       ///< a weight's rows, from the host to its GPU
+  // Of ranks that share neurons:
+  kColumnsGathered,  ///< intervals of a node, for the next one's
+  kRowsPulled,       ///< A-matrices, added up where each input belongs
+  kRowsPushed,       ///< values in push, gathered or added up
+  kBoundsSummed,     ///< bounds of rows, the sums of the ranks' terms
 };
 /// "tile fetch", ...
 const char* name_of(Via via);
@@ -87,16 +94,20 @@ struct Phase {
   /// Bytes of all classes at a time: their sum, but for A and slopes, which are not largest
   /// together.
   std::uint64_t total = 0;
-  double products32 = 0;  ///< of a rank
-  double products64 = 0;
+  bound::RowWork work;  ///< of a rank
   std::vector<Transfer> transfers;
   double compute_seconds = 0;
-  double transfer_seconds = 0;  ///< hidden behind the products as far as these last
-  double waited_seconds = 0;    ///< a GPU's kernels waited for what they needed next
+  double transfer_seconds = 0;
+  double waited_seconds = 0;  ///< a GPU's kernels waited for what they needed next
+  /// Transfers go on beside the products, hidden as far as these last; else after them.
+  bool hidden = true;
 
   [[nodiscard]] double seconds() const {
-    return std::max(compute_seconds + waited_seconds, transfer_seconds);
+    return hidden ? std::max(compute_seconds + waited_seconds, transfer_seconds)
+                  : compute_seconds + transfer_seconds;
   }
+  /// Seconds in which nothing is multiplied.
+  [[nodiscard]] double exposed_seconds() const { return seconds() - compute_seconds; }
 };
 
 struct RunPlan {

@@ -26,10 +26,12 @@ Layout::Layout(const bound::Context& context, const bound::Root& root, Objective
     const auto& lines = root.relax32.lines[v];
     if (!lines.relu) continue;
     relus_.push_back(v);
+    slopes_ += plan32_.extent[v].size();
     whole_ &= plan32_.extent[v].whole;
     for (int j = 0; j < lines.size; ++j) {
       if (lines.free[j] > 0) free_[v].push_back(j);
     }
+    free_neurons_ += free_[v].size();
   }
 }
 
@@ -145,6 +147,11 @@ Domain Layout::get(const Batch<T>& batch, int r, double bound) const {
   d.objective = rows.id[r];
   d.bound = static_cast<float>(bound);
   d.lambda.assign(batch.lambda[r].value.begin(), batch.lambda[r].value.end());
+  // Millions may be open: they take no more than they need.
+  if (whole_) d.alpha.reserve(free_neurons_);
+  std::size_t decisions = 0;
+  for (int v : relus_) decisions += rows.splits[v][r].size();
+  d.decisions.reserve(decisions);
   for (int v : relus_) {
     const T* alpha =
         rows.alpha[v].value.data() + static_cast<std::size_t>(r) * plan32_.extent[v].size();

@@ -74,6 +74,8 @@ class Layout {
   const std::vector<std::vector<int>>& free() const { return free_; }
   /// Does every row reach all of these nodes?
   bool whole() const { return whole_; }
+  /// Slopes that a row of a batch has room for.
+  std::size_t slopes() const { return slopes_; }
   int outputs() const { return outputs_; }
   int inputs() const { return inputs_; }
   bool several() const { return several_; }      ///< some clause has more than one constraint
@@ -100,6 +102,8 @@ class Layout {
   bound::Plan plan32_, plan64_;
   std::vector<int> relus_;
   std::vector<std::vector<int>> free_;  // [nodes]
+  std::size_t slopes_ = 0;
+  std::size_t free_neurons_ = 0;
   int outputs_, inputs_;
   bool patches_ = false;
   bool whole_ = true;

@@ -6,18 +6,20 @@
 
 #include "bound/accelerator.h"
 #include "bound/domain_descent.h"
+#include "bound/row_memory.h"
 #include "device/vector.h"
 
 namespace coronet::search {
 
 using bound::Pass;
 
-namespace {
-
-/// Domains of a batch in double.
-constexpr int kAtOnce = 128;
-
-}  // namespace
+int domains_at_once(const bound::Plan& plan, const Options& options) {
+  const std::size_t row = sizeof(float) * (4 * plan.kept + plan.passing) + 1;
+  const auto budget = static_cast<std::size_t>(options.chunk_mib * 1048576.0);
+  // Two children a domain.
+  return static_cast<int>(
+      std::clamp<std::size_t>(budget / row / 2, 2, std::max(2, options.batch / 2)));
+}
 
 Bounder::Bounder(bound::Context& context, const bound::Root& root, Objectives objectives)
     : context_(context), root_(root), layout_(context, root, std::move(objectives)) {
@@ -34,14 +36,7 @@ int Bounder::round() const {
   return device_ ? std::max(workers, device_->round()) : workers;
 }
 
-int Bounder::chunk() const {
-  const bound::Plan& plan = layout_.plan32();
-  const std::size_t row = sizeof(float) * (4 * plan.kept + plan.passing) + 1;
-  const auto budget = static_cast<std::size_t>(context_.options.chunk_mib * 1048576.0);
-  // Two children a domain.
-  return static_cast<int>(
-      std::clamp<std::size_t>(budget / row / 2, 2, std::max(2, context_.options.batch / 2)));
-}
+int Bounder::chunk() const { return domains_at_once(layout_.plan32(), context_.options); }
 
 Batch<float> Bounder::make_batch(const std::vector<Domain>& domains, int first, int last) const {
   int count = 0;
@@ -132,6 +127,10 @@ void Bounder::run_chunk(const std::vector<Domain>& domains, int first, int last,
   const bound::DomainSettings settings = domain_settings(context_.options, iterations, look);
   Rows rows(*this, make_batch(domains, first, last), settings, look, worker, result);
   const std::int64_t count = rows.rows().count;
+  MemoryLedger* const ledger = context_.space32[worker].ledger();
+  const Counted batch(
+      ledger, MemoryClass::kAlpha,
+      bound::batch_bytes<float>(rows.rows().count, layout_.slopes(), true));
   Pass<float> pass(context_.net32, root_.relax32, layout_.plan32(), context_.space32[worker]);
   if (!bound::descend(pass, rows, settings, stop)) {
     result.open.insert(result.open.end(), domains.begin() + first, domains.begin() + last);
@@ -204,10 +203,10 @@ void Bounder::choose_split(const Pass<T>& pass, const Batch<T>& batch, int r, Do
 std::vector<double> Bounder::rigorous(std::vector<Domain>& domains) {
   const int total = static_cast<int>(domains.size());
   if (for_device(total)) return device_->rigorous(domains);
-  const int tasks = (total + kAtOnce - 1) / kAtOnce;
+  const int tasks = (total + kDoublesAtOnce - 1) / kDoublesAtOnce;
   std::vector<std::vector<double>> parts(tasks);
   context_.workers.run(tasks, [&](int task, int worker) {
-    parts[task] = pull_in_double(domains, task * kAtOnce, std::min(total, (task + 1) * kAtOnce),
+    parts[task] = pull_in_double(domains, task * kDoublesAtOnce, std::min(total, (task + 1) * kDoublesAtOnce),
                                  worker, false);
   });
   std::vector<double> all;
@@ -218,9 +217,11 @@ std::vector<double> Bounder::rigorous(std::vector<Domain>& domains) {
 std::vector<double> Bounder::pull_in_double(std::vector<Domain>& domains, int first, int last,
                                             int worker, bool resplit) {
   std::vector<double> safe;
-  for (int at = first; at < last; at += kAtOnce) {
-    const int count = std::min(kAtOnce, last - at);
+  for (int at = first; at < last; at += kDoublesAtOnce) {
+    const int count = std::min(kDoublesAtOnce, last - at);
     Batch<double> batch = layout_.make<double>(count, false);
+    const Counted counted(context_.space64[worker].ledger(), MemoryClass::kAlpha,
+                          bound::batch_bytes<double>(count, layout_.slopes(), false));
     for (int r = 0; r < count; ++r) layout_.put(batch, r, domains[at + r]);
     Pass<double> pass(context_.net64, root_.relax64, layout_.plan64(), context_.space64[worker]);
     std::vector<double> bound;

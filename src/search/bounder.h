@@ -12,6 +12,12 @@
 
 namespace coronet::search {
 
+/// Domains of a worker's batch, so that the rows of their children, over this plan, stay within its
+/// budget.
+int domains_at_once(const bound::Plan& plan, const Options& options);
+/// Rows of a batch in double.
+inline constexpr int kDoublesAtOnce = 128;
+
 class Bounder {
  public:
   Bounder(bound::Context& context, const bound::Root& root, Objectives objectives);
@@ -33,7 +39,7 @@ class Bounder {
  private:
   class Rows;
 
-  /// Domains of a batch of one worker, so that its rows stay in its budget.
+  /// Domains of a batch of one worker.
   [[nodiscard]] int chunk() const;
   /// Is the device to bound so many domains?
   [[nodiscard]] bool for_device(int domains) const;

@@ -48,8 +48,8 @@ class AffineShared final : public Affine<T> {
                       double* bias) const override {
     const Extent in = Extent::all(in_[0].mine());
     return add_up(count, 0, in, u, false, [&](const Block& b, T* products) {
-      return share_->pull_selection(b.count, neuron + b.first, sign + b.first, products,
-                                    bias == nullptr ? nullptr : bias + b.first);
+      return share_->pull_selection(b.count, after(neuron, b.first), after(sign, b.first), products,
+                                    after(bias, b.first));
     });
   }
 
@@ -119,12 +119,11 @@ class AffineShared final : public Affine<T> {
     int first, count;
   };
   static RowSet part(const RowSet& rows, const Block& b) {
-    return {b.count, rows.start_y == nullptr ? nullptr : rows.start_y + b.first,
-            rows.start_x == nullptr ? nullptr : rows.start_x + b.first};
+    return {b.count, after(rows.start_y, b.first), after(rows.start_x, b.first)};
   }
   template <class V>
   static V* at(V* values, int row, const Extent& e) {
-    return values + static_cast<std::size_t>(row) * e.size();
+    return after(values, static_cast<std::size_t>(row) * e.size());
   }
 
   /// Of rows of `width` numbers in all that are held whole.

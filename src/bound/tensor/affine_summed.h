@@ -50,7 +50,7 @@ class AffineSummed final : public Affine<T> {
     const int most = rows_->block_rows(n * sizeof(T), 1);
     for (int first = 0; first < rows.count; first += most) {
       const auto count = static_cast<std::size_t>(std::min(most, rows.count - first));
-      T* const block = y + static_cast<std::size_t>(first) * n;
+      T* const block = after(y, static_cast<std::size_t>(first) * n);
       rows_->sum(count * n, block, block, false);
     }
   }

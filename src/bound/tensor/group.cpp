@@ -40,48 +40,52 @@ int TensorGroup::block_rows(std::size_t row_bytes, int least) const {
 
 std::size_t TensorGroup::bytes() const {
   std::size_t sum = 0;
-  for (const auto& room : rooms32_) sum += room.size() * sizeof(float);
-  for (const auto& room : rooms64_) sum += room.size() * sizeof(double);
+  for (const auto& room : rooms32_) sum += room.size * sizeof(float);
+  for (const auto& room : rooms64_) sum += room.size * sizeof(double);
   return sum;
 }
 
 template <class T>
 void TensorGroup::sum(std::span<T> values) {
   const Timer timer(seconds_);
-  group_.all_reduce(values, comm::Reduction::kSum);
+  if (group_) group_->all_reduce(values, comm::Reduction::kSum);
   // Of the others' parts my terms, to each of them; of mine the sum, to all.
   const auto ranks = static_cast<std::size_t>(size());
   const auto r = static_cast<std::size_t>(rank());
   const std::size_t part = values.size() * (r + 1) / ranks - values.size() * r / ranks;
-  count((values.size() - part + (ranks - 1) * part) * sizeof(T));
+  count((values.size() - part + (ranks - 1) * part) * sizeof(T), 2);
 }
 
 bool TensorGroup::agree(bool mine) {
+  if (!group_) return mine;
   const Timer timer(seconds_);
   char word = mine ? 1 : 0;
-  group_.broadcast(std::span<char>(&word, 1), 0);
+  group_->broadcast(std::span<char>(&word, 1), 0);
   return word != 0;
 }
 
 std::int64_t TensorGroup::least(std::int64_t mine) {
+  if (!group_) return mine;
   const Timer timer(seconds_);
-  group_.all_reduce(std::span<std::int64_t>(&mine, 1), comm::Reduction::kMin);
+  group_->all_reduce(std::span<std::int64_t>(&mine, 1), comm::Reduction::kMin);
   return mine;
 }
 
 template <class T>
 void TensorGroup::begin_gather(std::size_t places, int each, const T* share) {
   const Timer timer(seconds_);
-  const std::span<const T> mine(share, places * each);
-  group_.begin_exchange([&](int) { return std::as_bytes(mine); });
-  count((static_cast<std::size_t>(size()) - 1) * mine.size_bytes());
+  const std::size_t mine = places * each;
+  count((static_cast<std::size_t>(size()) - 1) * mine * sizeof(T), 1);
+  if (!group_) return;
+  group_->begin_exchange([&](int) { return std::as_bytes(std::span<const T>(share, mine)); });
 }
 
 template <class T>
 void TensorGroup::end_gather(std::size_t places, int each, const T* share, T* whole) {
   const Timer timer(seconds_);
   const auto ranks = static_cast<std::size_t>(size());
-  std::vector<comm::Bytes> parts = group_.end_exchange(places * each * sizeof(T));
+  if (!group_) return;
+  std::vector<comm::Bytes> parts = group_->end_exchange(places * each * sizeof(T));
   for (std::size_t r = 0; r < ranks; ++r) {
     const T* from = r == static_cast<std::size_t>(rank()) ? share : numbers<T>(parts[r]);
     for (std::size_t p = 0; p < places; ++p, from += each) {
@@ -96,27 +100,30 @@ void TensorGroup::begin_scatter_sum(std::size_t places, int each, const T* whole
   const Timer timer(seconds_);
   const auto ranks = static_cast<std::size_t>(size());
   const std::size_t mine = places * each;
+  T* const kept = kept_room<T>(sums_begun_++, mine);
+  T* const packed = own_room<T>(kPacked, mine);
+  count((ranks - 1) * mine * sizeof(T), 1);
+  if (!group_) return;
   const auto pack = [&](int r, T* to) {
     for (std::size_t p = 0; p < places; ++p, to += each) {
       const T* from = whole + (p * ranks + r) * each;
       std::copy(from, from + each, to);
     }
   };
-  pack(rank(), own_room<T>(kKept + sums_begun_++ % kAhead, mine));
-  T* const packed = own_room<T>(kPacked, mine);
-  group_.begin_exchange([&](int r) {
+  pack(rank(), kept);
+  group_->begin_exchange([&](int r) {
     pack(r, packed);
     return std::as_bytes(std::span<const T>(packed, mine));
   });
-  count((ranks - 1) * mine * sizeof(T));
 }
 
 template <class T>
 void TensorGroup::end_scatter_sum(std::size_t places, int each, T* share, bool accumulate) {
   const Timer timer(seconds_);
   const std::size_t mine = places * each;
-  T* const kept = own_room<T>(kKept + sums_ended_++ % kAhead, mine);
-  std::vector<comm::Bytes> parts = group_.end_exchange(mine * sizeof(T));
+  T* const kept = kept_room<T>(sums_ended_++, mine);
+  if (!group_) return;
+  std::vector<comm::Bytes> parts = group_->end_exchange(mine * sizeof(T));
   const auto part = [&](int r) { return r == rank() ? kept : numbers<T>(parts[r]); };
   // In the order of the ranks, in the place of the first one's terms.
   T* const sums = part(0);
@@ -141,11 +148,18 @@ T* TensorGroup::own_room(int number, std::size_t n) {
     }
   }();
   if (rooms.size() <= static_cast<std::size_t>(number)) rooms.resize(number + 1);
-  if (rooms[number].size() < n) {
-    rooms[number] = {};  // free first: the old contents are not wanted
-    rooms[number].resize(n);
+  Room<T>& room = rooms[number];
+  if (room.size < n) {
+    room.size = n;
+    room.numbers = {};  // free first: the old contents are not wanted
+    if (group_) room.numbers.resize(n);
   }
-  return rooms[number].data();
+  return room.numbers.data();
+}
+
+template <class T>
+T* TensorGroup::kept_room(std::uint64_t sum, std::size_t n) {
+  return own_room<T>(kKept + static_cast<int>(sum % kAhead), n);
 }
 
 template <class T>

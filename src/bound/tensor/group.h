@@ -4,7 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "base/aligned.h"
 #include "comm/communicator.h"
@@ -21,16 +24,25 @@ class TensorGroup {
   static constexpr std::size_t kBlockBytes = std::size_t{1} << 18;
 
   explicit TensorGroup(comm::Communicator group, std::size_t block_bytes = kBlockBytes)
-      : group_(std::move(group)), block_bytes_(block_bytes) {}
+      : rank_(group.rank()),
+        size_(group.size()),
+        group_(std::move(group)),
+        block_bytes_(block_bytes) {}
+  /// Rank `rank` of so many that are not there, for networks without numbers (counting.h): nothing
+  /// is told or waited for, numbers stay as they are, rooms have sizes only; bytes and collectives
+  /// are counted as those of ranks that are there.
+  TensorGroup(int rank, int size) : rank_(rank), size_(size), block_bytes_(kBlockBytes) {}
 
-  [[nodiscard]] int rank() const { return group_.rank(); }
-  [[nodiscard]] int size() const { return group_.size(); }
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return size_; }
   /// Seconds spent in these calls, those in which a rank waited for another among them.
   [[nodiscard]] double seconds() const { return seconds_; }
   /// Bytes of numbers that this rank told the others.
   [[nodiscard]] std::uint64_t told_bytes() const { return told_bytes_; }
   /// How often they formed a sum or gathered something.
   [[nodiscard]] std::uint64_t collectives() const { return collectives_; }
+  /// Letters of this rank in these calls.
+  [[nodiscard]] std::uint64_t letters() const { return letters_; }
   /// Of the rooms.
   [[nodiscard]] std::size_t bytes() const;
   /// So many at least go through a dense weight at once: fewer would waste what it takes to bring
@@ -51,11 +63,11 @@ class TensorGroup {
   /// waited so long.
   void met(std::size_t bytes, double seconds) {
     seconds_ += seconds;
-    count(bytes);
+    count(bytes, 1);
   }
 
   /// The ranks of this group as a new one, for what they have to say beside it.
-  [[nodiscard]] comm::Communicator ranks() { return group_.split(0, group_.rank()); }
+  [[nodiscard]] comm::Communicator ranks() { return group_.value().split(0, rank_); }
 
   /// whole[p] = the ranks' share[p] side by side, for each of `places` pixels; a share has `each`
   /// channels of it. In two halves, between which a rank may begin others: they end in the order in
@@ -84,20 +96,33 @@ class TensorGroup {
 
  private:
   template <class T>
-  using Rooms = std::vector<AlignedVector<T>>;
+  struct Room {
+    AlignedVector<T> numbers;
+    std::size_t size = 0;
+  };
+  template <class T>
+  using Rooms = std::vector<Room<T>>;
   template <class T>
   T* own_room(int number, std::size_t n);
-  /// A collective in which this rank tells so many bytes to all others together.
-  void count(std::size_t bytes) {
+  /// Where this rank's terms of a sum wait; sum: how many began before it.
+  template <class T>
+  T* kept_room(std::uint64_t sum, std::size_t n);
+  /// A collective in which this rank tells so many bytes to all others together, in so many letters
+  /// to each.
+  void count(std::size_t bytes, int letters) {
     told_bytes_ += bytes;
+    letters_ += static_cast<std::uint64_t>(letters) * static_cast<std::uint64_t>(size_ - 1);
     ++collectives_;
   }
 
-  comm::Communicator group_;
+  int rank_;
+  int size_;
+  std::optional<comm::Communicator> group_;  // nothing: of ranks that are not there
   std::size_t block_bytes_;
   double seconds_ = 0;
   std::uint64_t told_bytes_ = 0;
   std::uint64_t collectives_ = 0;
+  std::uint64_t letters_ = 0;
   unsigned sums_begun_ = 0;
   unsigned sums_ended_ = 0;
   Rooms<float> rooms32_;

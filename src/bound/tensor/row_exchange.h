@@ -8,6 +8,12 @@
 
 namespace coronet::bound {
 
+/// values + n, or null for null: those of networks without numbers (counting.h).
+template <class T>
+T* after(T* values, std::size_t n) {
+  return values == nullptr ? nullptr : values + n;
+}
+
 /// Rows of T put together by the ranks of a tensor group: in the host's memory (HostRows) or in
 /// that of a device each. All ranks call the same in the same order.
 template <class T>

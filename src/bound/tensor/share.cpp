@@ -8,6 +8,7 @@
 
 #include "bound/tensor/affine_shared.h"
 #include "ops/tiles.h"
+#include "ops/weight_sizes.h"
 
 namespace coronet::bound {
 
@@ -29,6 +30,9 @@ Weight zeros_like(const Weight& weight, std::size_t rows, std::size_t columns) {
   return to;
 }
 
+/// Are the numbers of dense weights wanted?
+enum class DenseNumbers { kTaken, kSizes };
+
 /// Numbers of a weight to those of another like it, from `at` on.
 template <class T>
 void put(const T* numbers, std::size_t count, Weight& to, std::size_t at) {
@@ -42,13 +46,20 @@ void put(const T* numbers, std::size_t count, Weight& to, std::size_t at) {
 /// A rank's share of one node's operator. Takes its numbers.
 class Sharer {
  public:
-  Sharer(const Slice& out, const std::vector<Slice>& in) : out_(out), in_(in) {}
+  Sharer(const Slice& out, const std::vector<Slice>& in, DenseNumbers numbers)
+      : out_(out), in_(in), numbers_(numbers) {}
 
   Operator operator()(Dense& op) const {
     const Slice& in = in_[0];
     Dense to;
     to.in = in.padded().size();
     to.out = out_.mine().size();
+    to.bias = by_element(op.bias);
+    to.precision = by_element(op.precision);
+    if (numbers_ == DenseNumbers::kSizes) {
+      to.weight = in_sizes(static_cast<std::size_t>(to.out) * to.in, op.weight);
+      return to;
+    }
     to.weight = zeros_like(op.weight, to.out, to.in);
     const auto columns = static_cast<std::size_t>(in.whole().channels);
     const Rows mine = rows(to.out);
@@ -59,8 +70,6 @@ class Sharer {
             first + static_cast<std::size_t>(p) * in.padded().channels);
       }
     });
-    to.bias = by_element(op.bias);
-    to.precision = by_element(op.precision);
     return to;
   }
 
@@ -186,20 +195,26 @@ class Sharer {
 
   const Slice& out_;
   const std::vector<Slice>& in_;
+  DenseNumbers numbers_;
 };
 
 /// A rank's columns of the last operator of a zone; one rank has its constant term.
-Dense share_of_columns(const Dense& op, const Slice& in, bool with_constant) {
+Dense share_of_columns(const Dense& op, const Slice& in, bool with_constant,
+                       DenseNumbers wanted) {
   Dense to;
   to.in = in.mine().size();
   to.out = op.out;
-  to.weight = zeros_like(op.weight, to.out, to.in);
   to.precision.roundings = op.precision.roundings;
   to.bias.assign(to.out, 0.0);
   if (with_constant) {
     to.bias = op.bias;
     to.precision = op.precision;
   }
+  if (wanted == DenseNumbers::kSizes) {
+    to.weight = in_sizes(static_cast<std::size_t>(to.out) * to.in, op.weight);
+    return to;
+  }
+  to.weight = zeros_like(op.weight, to.out, to.in);
   for_each_tile(op.weight, op.out, [&](const WeightRows& tile) {
     tile.visit([&](const auto* numbers) {
       for (int o = tile.first; o < tile.last; ++o) {
@@ -276,7 +291,10 @@ RowList Share::share_of(const RowList& rows) const {
   return to;
 }
 
-Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zones) {
+namespace {
+
+Share make_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zones,
+                 DenseNumbers numbers) {
   Share share;
   share.rank = rank;
   const auto add = [&](Operator op, const std::vector<int>& inputs, const Slice& out,
@@ -291,12 +309,12 @@ Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zon
                              const std::string& name) {
     std::vector<Slice> in;
     for (int u : inputs) in.push_back(share.slice[u]);
-    Operator mine = std::visit(Sharer(out, in), op);
+    Operator mine = std::visit(Sharer(out, in, numbers), op);
     release(op);
     return add(std::move(mine), inputs, out, name);
   };
   const auto add_summed = [&](Dense& op, int u, const Shape& shape, const std::string& name) {
-    Dense mine = share_of_columns(op, share.slice[u], rank == 0);
+    Dense mine = share_of_columns(op, share.slice[u], rank == 0, numbers);
     op.weight = {};
     const int v = add(std::move(mine), {u}, Slice::everywhere(shape), name);
     share.constant[v] = {op.bias, op.precision};
@@ -348,6 +366,16 @@ Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zon
     share.node.push_back(made == node.shape ? v : seen_as(v, node.shape, node.name));
   }
   return share;
+}
+
+}  // namespace
+
+Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zones) {
+  return make_share(whole, ranks, rank, zones, DenseNumbers::kTaken);
+}
+
+Share share_in_sizes(Graph whole, int ranks, int rank, const std::vector<Zone>& zones) {
+  return make_share(whole, ranks, rank, zones, DenseNumbers::kSizes);
 }
 
 template <class T>

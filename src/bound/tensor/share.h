@@ -51,6 +51,10 @@ struct Share {
 /// becomes one without, zeros written out.
 Share take_share(Graph& whole, int ranks, int rank, const std::vector<Zone>& zones = {});
 
+/// The same share of a graph that stays as it is, with sizes in place of the numbers of dense
+/// weights, which nobody may ask for: for plans. Convolutions' weights are read.
+Share share_in_sizes(Graph whole, int ranks, int rank, const std::vector<Zone>& zones);
+
 /// The operators of a share in T, packed within the budget, for any number of networks.
 template <class T>
 class SharedOperators {
