@@ -48,7 +48,7 @@ SearchPlan add_search(RunPlan& plan, const Graph& graph, const Question& questio
   Phase search;
   search.name = "search";
   search.bytes = root.bytes;
-  hold(root, forecast.alpha, threads);
+  hold(root, forecast.root, threads);
   of(search, MemoryClass::kDomains) = forecast.round;
   hold(search, forecast.search, threads);
 

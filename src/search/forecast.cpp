@@ -60,13 +60,11 @@ class Forecaster {
 
   SearchForecast run() {
     if (run_.options.attack) whole_.attack(bound::kSwarmPoints);
-    made_.attack = buffers();
     const bool alpha = bound::method_of(run_.options.method) == bound::Method::kAlpha;
     root(0);
-    made_.crown = buffers();
     reduce();
     if (alpha) root(run_.options.iterations);
-    made_.alpha = buffers();
+    made_.root = buffers();
     domains();
     return made_;
   }

@@ -27,17 +27,14 @@ struct SearchToCome {
 
 /// Of the leader, which holds most.
 struct SearchForecast {
-  /// A worker's buffers at the end of a phase (`now` and, within it, `most`), of the whole network
-  /// and of the one without dead neurons together.
+  /// A worker's buffers, of the whole network and of the one without dead neurons together.
   struct Buffers {
-    std::size_t a = 0;      ///< kept from then on
+    std::size_t a = 0;         ///< kept from then on
     std::size_t slopes = 0;    ///< kAlpha, at the most
     std::size_t networks = 0;  ///< kNetworks, a worker's share
     std::size_t total = 0;     ///< of all three at a time
   };
-  Buffers attack;
-  Buffers crown;
-  Buffers alpha;
+  Buffers root;  ///< of the attack too
   Buffers search;
   /// The network without its dead neurons: its weights, packed copies, and what is known of its box;
   /// zeros: there is none.
