@@ -16,8 +16,8 @@ bool planned(const Options& options);
 /// of forms are the caller's.
 plan::Question plan_question(const Options& options, int ranks);
 
-/// Those that --weights leaves open: one word, or all for auto. GPUs are not planned: with one, auto
-/// leaves the weights whole. Throws Error(kBadInput) for other words.
+/// Those that --weights leaves open: one word, or all for auto. GPUs are not planned: with one,
+/// auto leaves the weights whole. Throws Error(kBadInput) for other words.
 std::vector<plan::Place> places_of(const Options& options);
 
 }  // namespace coronet::cli

@@ -247,9 +247,9 @@ std::string mib(std::uint64_t bytes) {
 /// "CROWN takes 80.2 MiB: weights 57.0 MiB, A 20.1 MiB"
 std::string need_words(const RunPlan& plan) {
   const Phase& peak = plan.peak();
-  std::string words =
-      fmt::format("{} takes {} in its {} phase: the process {}",
-                  plan.mesh.tensor > 1 ? words_of(plan.mesh) : name_of(plan.place), mib(plan.peak_bytes()), peak.name, mib(plan.process_bytes()));
+  std::string words = fmt::format("{} takes {} in its {} phase: the process {}",
+                                  plan.mesh.tensor > 1 ? words_of(plan.mesh) : name_of(plan.place),
+                                  mib(plan.peak_bytes()), peak.name, mib(plan.process_bytes()));
   for (int i = 0; i < kMemoryClasses; ++i) {
     if (peak.bytes[i] > 0) {
       words += fmt::format(", {} {}", coronet::name_of(memory_class(i)), mib(peak.bytes[i]));
