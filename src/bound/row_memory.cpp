@@ -158,8 +158,8 @@ Bounds supposed_bounds(const Graph& graph, const RowForecast::Values& values, do
     bounds.hi[v].resize(size);
     for (std::size_t i = 0; i < size; ++i) {
       const double draw = uniform(0, v, i);
-      const bool dead = values.empty() ? draw < RowForecast::kDeadShare
-                                       : values[v][i] <= 0 && draw >= unstable;
+      const bool dead =
+          values.empty() ? draw < RowForecast::kDeadShare : values[v][i] <= 0 && draw >= unstable;
       bounds.hi[v][i] = dead ? -1 : 1;
     }
   }
@@ -233,8 +233,8 @@ std::unique_ptr<RowForecast::Descended> RowForecast::thinned(const RowsToCome& r
   if (!worth || !rows.selection || rows.input) return nullptr;
   std::vector<int> all(static_cast<std::size_t>(graph_.nodes[rows.node].shape.size()));
   std::iota(all.begin(), all.end(), 0);
-  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, *values_, unstable_), rows.node, all,
-                                   make_plan(net32_, rows.node, patches(rows)));
+  auto reduced = Thinned::graph_of(graph_, supposed_bounds(graph_, *values_, unstable_), rows.node,
+                                   all, make_plan(net32_, rows.node, patches(rows)));
   if (!reduced) return nullptr;
   return std::make_unique<Descended>(std::move(*reduced), rows.node);
 }
@@ -245,8 +245,8 @@ std::size_t RowForecast::budget_of(const Descended* thin) const {
 }
 
 int RowForecast::part(const RowsToCome& rows, const Descended* thin) const {
-  return std::min(rows.count, chunk_rows(part_bytes(rows, thin), budget_of(thin), rows.count,
-                                         rows.hands));
+  return std::min(rows.count,
+                  chunk_rows(part_bytes(rows, thin), budget_of(thin), rows.count, rows.hands));
 }
 
 std::size_t RowForecast::part_bytes(const RowsToCome& rows, const Descended* thin) const {
@@ -267,8 +267,7 @@ RowWork RowForecast::work(const RowsToCome& rows) const {
   const Plan& plan = thin ? thin->plan : whole;
   const std::size_t slopes = slopes_of(plan, thin ? thin->relaxation : relax32_);
   if (rows.iterations == 0 || slopes == 0) return work;
-  const Products each =
-      thin ? products_of(thin->reduced.graph, plan, rows.selection) : once;
+  const Products each = thin ? products_of(thin->reduced.graph, plan, rows.selection) : once;
   const double passes = 2.0 * rows.iterations - 1;  // the last iteration only pulls
   work.matrices32 = each.matrices * passes;
   work.convolutions32 = each.convolutions * passes;

@@ -24,8 +24,8 @@ struct KernelBytes {
 /// What node v's operator multiplies of its input u.
 using ShapeRead = std::function<Shape(int v, int u)>;
 /// Each of at most `pack_bytes`, of weights that are in memory: of those that are now, or, with
-/// `gathered`, of all. Convolutions' weights are read. `read`: of a share (tensor/share.h); nothing:
-/// inputs as the graph has them.
+/// `gathered`, of all. Convolutions' weights are read. `read`: of a share (tensor/share.h);
+/// nothing: inputs as the graph has them.
 KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gathered,
                          const ShapeRead& read = {});
 

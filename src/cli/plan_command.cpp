@@ -40,12 +40,15 @@ struct PlanArguments {
 constexpr const char* kFooter = R"(
 Nothing is run. The plan is of bounds of all nodes over the property's box by ranks that share rows: on CPUs,
 where no large weight is read, or with --device cuda on a GPU each, where all bytes are the GPU's, --memory is what
-each may hold, and weights are read a few times to see which neurons are dead (no GPU is needed for that);
-docs/plan.md says what is counted and how time is estimated.
+each may hold, and weights are read a few times to see which neurons are dead (no GPU is needed for that). On CPUs
+ranks may share neurons too (--mesh tensor=T); with --search, what is planned is coronet verify. docs/plan.md says
+what is counted and how time is estimated.
 
 Examples:
   coronet plan net.onnx property.vnnlib --ranks 8 --memory 40GiB
   coronet plan net.onnx property.vnnlib --ranks 4 --threads 8 --memory 512MiB --method alpha --weights fsdp
+  coronet plan net.onnx property.vnnlib --mesh tensor=4 --link tcp
+  coronet plan net.onnx property.vnnlib --method alpha --search --open 100000 --memory 4GiB
   coronet plan net.onnx property.vnnlib --ranks 64 --link tcp --bandwidth 25e9 --latency 5e-6
   coronet plan net.onnx property.vnnlib --ranks 4 --device cuda --memory 8GiB --method alpha --iterations 20
 )";
@@ -61,11 +64,11 @@ Mesh planned_mesh(const Options& options) {
 /// Of all nodes in the middle of the box, where the plan asks for them.
 std::vector<std::vector<double>> middle_values(const Graph& graph, const plan::Question& question,
                                                bool search, const Box& box) {
-  const bool wanted = question.method == bound::Method::kAlpha && question.tensor == 1 &&
-                      (search || std::any_of(graph.nodes.begin(), graph.nodes.end(),
-                                             [](const Node& node) {
-                                               return std::holds_alternative<Conv>(node.op);
-                                             }));
+  const bool wanted =
+      question.method == bound::Method::kAlpha && question.tensor == 1 &&
+      (search || std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
+         return std::holds_alternative<Conv>(node.op);
+       }));
   if (!wanted) return {};
   std::vector<double> x(box.lower.size());
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = box.lower[i] / 2 + box.upper[i] / 2;
@@ -143,8 +146,8 @@ int print_plan(const PlanArguments& arguments) {
   const bool good = say(plan_text(report));
   if (!arguments.json_file.empty()) {
     write_file(arguments.json_file, plan_json(report, {{"network", network},
-                                                     {"property", files.property},
-                                                     {"version", CORONET_VERSION}}));
+                                                       {"property", files.property},
+                                                       {"version", CORONET_VERSION}}));
   }
   if (!good) throw Error(ErrorKind::kBadInput, "standard output cannot be written");
   return kDecided;

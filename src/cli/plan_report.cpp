@@ -123,12 +123,13 @@ std::string plan_text(const PlanReport& report) {
   }
   text += times.text();
   if (!search) return text;
-  return text + fmt::format(
-                    "\nsearch: batches of {} domains a thread; {} bytes an open domain, {} if all "
-                    "neurons were unstable; {} open were planned, {} of all ranks fit; about {:.0f} "
-                    "domains/s of a rank\n",
-                    search->batch, search->domain, search->domain_most, search->open, search->fit,
-                    search->domains_a_second);
+  return text +
+         fmt::format(
+             "\nsearch: batches of {} domains a thread; {} bytes an open domain, {} if all "
+             "neurons were unstable; {} open were planned, {} of all ranks fit; about {:.0f} "
+             "domains/s of a rank\n",
+             search->batch, search->domain, search->domain_most, search->open, search->fit,
+             search->domains_a_second);
 }
 
 std::string plan_json(const PlanReport& report, const std::map<std::string, std::string>& extra) {

@@ -6,10 +6,10 @@
 
 namespace coronet::plan {
 
-/// Seconds of a phase = max(work, bytes / bandwidth + letters * latency / threads) where ranks share
-/// rows: weights are fetched while others are multiplied by, by each thread for itself. Where they
-/// share neurons, = work + (bytes / exchange + letters * meeting) / threads: all wait for the sums
-/// that they form together. work = (products / rate + numbers / elements + bytes / slopes) /
+/// Seconds of a phase = max(work, bytes / bandwidth + letters * latency / threads) where ranks
+/// share rows: weights are fetched while others are multiplied by, by each thread for itself. Where
+/// they share neurons, = work + (bytes / exchange + letters * meeting) / threads: all wait for the
+/// sums that they form together. work = (products / rate + numbers / elements + bytes / slopes) /
 /// threads. Each constant can be set on the command line of `coronet plan`. Those here are of one
 /// thread on a core of an AMD EPYC with AVX-512, from `coronet bounds` of random MLPs and networks
 /// of VNN-COMP (bench/README.md); latencies and the file's rate are estimates.

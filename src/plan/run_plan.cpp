@@ -249,9 +249,9 @@ std::string mib(std::uint64_t bytes) {
 std::string need_words(const RunPlan& plan) {
   if (plan.device) return device_need_words(plan);
   const Phase& peak = plan.peak();
-  std::string words =
-      fmt::format("{} takes {} in its {} phase: the process {}", name_of(plan.place),
-                  mib(plan.peak_bytes()), peak.name, mib(plan.process_bytes()));
+  std::string words = fmt::format("{} takes {} in its {} phase: the process {}",
+                                  plan.mesh.tensor > 1 ? words_of(plan.mesh) : name_of(plan.place),
+                                  mib(plan.peak_bytes()), peak.name, mib(plan.process_bytes()));
   for (int i = 0; i < kMemoryClasses; ++i) {
     if (peak.bytes[i] > 0) {
       words += fmt::format(", {} {}", coronet::name_of(memory_class(i)), mib(peak.bytes[i]));
@@ -269,12 +269,22 @@ std::string help_words(const Graph& graph, const Question& question) {
   std::string help;
   const auto add = [&](const std::string& words) { help += (help.empty() ? "" : ", or ") + words; };
   constexpr int kMostRanks = 4096;
+  Question wider = question;
+  while (wider.tensor > 1 && wider.ranks < kMostRanks && !fits(wider, Place::kReplicated)) {
+    wider.tensor *= 2;
+    wider.ranks *= 2;
+  }
+  if (wider.tensor > question.tensor && fits(wider, Place::kReplicated)) {
+    add(fmt::format("--mesh {}", words_of(Mesh{1, wider.ranks / wider.tensor, wider.tensor})));
+  }
   Question more = question;
+  more.tensor = 1;  // the weights are then elsewhere in other ways
   while (more.ranks < kMostRanks && !fits(more, Place::kSharded)) more.ranks *= 2;
   if (more.ranks > question.ranks && fits(more, Place::kSharded)) {
     add(fmt::format("--weights fsdp on {} ranks", more.ranks));
   }
   Question less = question;
+  less.tensor = 1;
   while (less.chunk_mib > 0.5 && !fits(less, Place::kStreamed)) less.chunk_mib /= 2;
   if (fits(less, Place::kStreamed)) {
     add(less.chunk_mib < question.chunk_mib

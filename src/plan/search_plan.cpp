@@ -22,8 +22,8 @@ void hold(Phase& phase, const search::SearchForecast::Buffers& worker, std::uint
   phase.total = threads * worker.total;
   for (int i = 0; i < kMemoryClasses; ++i) {
     const MemoryClass what = memory_class(i);
-    const bool of_workers = what == MemoryClass::kA || what == MemoryClass::kAlpha ||
-                            what == MemoryClass::kNetworks;
+    const bool of_workers =
+        what == MemoryClass::kA || what == MemoryClass::kAlpha || what == MemoryClass::kNetworks;
     if (!of_workers) phase.total += phase.bytes[static_cast<std::size_t>(i)];
   }
 }
@@ -48,7 +48,7 @@ SearchPlan add_search(RunPlan& plan, const Graph& graph, const Question& questio
   Phase search;
   search.name = "search";
   search.bytes = root.bytes;
-  hold(root, forecast.alpha, threads);
+  hold(root, forecast.root, threads);
   of(search, MemoryClass::kDomains) = forecast.round;
   hold(search, forecast.search, threads);
 

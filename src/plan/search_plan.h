@@ -26,9 +26,9 @@ struct SearchPlan {
 };
 
 /// Makes the plan of a run that shares rows that of `coronet verify`: its last phase, the rows, is
-/// called "root" and holds what an attack, CROWN and alpha-CROWN of the unstable neurons take, and a
-/// phase "search" follows, of branch and bound over neurons. Throws Error(kOutOfMemory) where that
-/// takes more than question.memory.
+/// called "root" and holds what an attack, CROWN and alpha-CROWN take, and a phase "search"
+/// follows, of branch and bound over neurons. Throws Error(kOutOfMemory) where that takes more than
+/// question.memory.
 SearchPlan add_search(RunPlan& plan, const Graph& graph, const Question& question,
                       const SearchQuestion& asked);
 

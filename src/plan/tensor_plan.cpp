@@ -113,9 +113,9 @@ class TensorPlanner {
     phase.work = forecast_.work;
     phase.compute_seconds = question_.cost.seconds(phase.work) / question_.threads;
     told(phase, [](TensorTold::How how) { return how != TensorTold::How::kColumns; });
-    end(std::move(phase), threads * (forecast_.lane[MemoryClass::kA].most +
-                                     forecast_.lane[MemoryClass::kAlpha].most -
-                                     forecast_.lane.total.most));
+    end(std::move(phase),
+        threads * (forecast_.lane[MemoryClass::kA].most + forecast_.lane[MemoryClass::kAlpha].most -
+                   forecast_.lane.total.most));
   }
 
   template <class Which>

@@ -128,9 +128,8 @@ void Bounder::run_chunk(const std::vector<Domain>& domains, int first, int last,
   Rows rows(*this, make_batch(domains, first, last), settings, look, worker, result);
   const std::int64_t count = rows.rows().count;
   MemoryLedger* const ledger = context_.space32[worker].ledger();
-  const Counted batch(
-      ledger, MemoryClass::kAlpha,
-      bound::batch_bytes<float>(rows.rows().count, layout_.slopes(), true));
+  const Counted batch(ledger, MemoryClass::kAlpha,
+                      bound::batch_bytes<float>(rows.rows().count, layout_.slopes(), true));
   Pass<float> pass(context_.net32, root_.relax32, layout_.plan32(), context_.space32[worker]);
   if (!bound::descend(pass, rows, settings, stop)) {
     result.open.insert(result.open.end(), domains.begin() + first, domains.begin() + last);
@@ -206,8 +205,8 @@ std::vector<double> Bounder::rigorous(std::vector<Domain>& domains) {
   const int tasks = (total + kDoublesAtOnce - 1) / kDoublesAtOnce;
   std::vector<std::vector<double>> parts(tasks);
   context_.workers.run(tasks, [&](int task, int worker) {
-    parts[task] = pull_in_double(domains, task * kDoublesAtOnce, std::min(total, (task + 1) * kDoublesAtOnce),
-                                 worker, false);
+    parts[task] = pull_in_double(domains, task * kDoublesAtOnce,
+                                 std::min(total, (task + 1) * kDoublesAtOnce), worker, false);
   });
   std::vector<double> all;
   for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());

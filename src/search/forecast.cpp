@@ -60,13 +60,11 @@ class Forecaster {
 
   SearchForecast run() {
     if (run_.options.attack) whole_.attack(bound::kSwarmPoints);
-    made_.attack = buffers();
     const bool alpha = bound::method_of(run_.options.method) == bound::Method::kAlpha;
     root(0);
-    made_.crown = buffers();
     reduce();
     if (alpha) root(run_.options.iterations);
-    made_.alpha = buffers();
+    made_.root = buffers();
     domains();
     return made_;
   }
@@ -87,12 +85,12 @@ class Forecaster {
 
   void reduce() {
     if (!run_.reduces) return;
-    reduced_ = bound::drop_dead_in_sizes(*graph_, bound::supposed_bounds(*graph_, run_.values, run_.unstable));
+    reduced_ = bound::drop_dead_in_sizes(
+        *graph_, bound::supposed_bounds(*graph_, run_.values, run_.unstable));
     if (!reduced_) return;
     graph_ = &reduced_->graph;
     values_ = select(*reduced_, run_.values);
-    small_.emplace(*graph_, run_.options.chunk_mib, run_.options.threads, values_,
-                   run_.unstable);
+    small_.emplace(*graph_, run_.options.chunk_mib, run_.options.threads, values_, run_.unstable);
     engine_ = &*small_;
     made_.reduced_kernels = bound::kernel_bytes(*graph_, kPackBytes, true);
     made_.reduced_bounds = bound::root_bytes(*graph_);
@@ -105,8 +103,7 @@ class Forecaster {
     const bound::Plan plan = make_plan(net, last, false, run_.several);
     made_.batch = domains_at_once(plan, run_.options);
     const int rows = 2 * made_.batch;
-    const int doubles =
-        std::min(static_cast<int>(kSettledShare * rows), kDoublesAtOnce);
+    const int doubles = std::min(static_cast<int>(kSettledShare * rows), kDoublesAtOnce);
     engine_->bound_domains(rows, doubles, run_.input_terms, run_.several);
     std::size_t neurons = 0;
     for (const int v : plan.elementwise) {
@@ -118,8 +115,8 @@ class Forecaster {
                     bound::batch_bytes<double>(doubles, neurons, false);
     search.total = search.a + search.slopes;
     // Dead neurons are no longer among those of the reduced network.
-    made_.domain = domain_bytes(static_cast<std::size_t>(std::lround(
-        std::min<double>(neurons, run_.unstable * static_cast<double>(relus_)))));
+    made_.domain = domain_bytes(static_cast<std::size_t>(
+        std::lround(std::min<double>(neurons, run_.unstable * static_cast<double>(relus_)))));
     made_.domain_most = domain_bytes(neurons);
     made_.domain_work = engine_->work(
         {last, 1, false, run_.input_terms, std::max(1, run_.options.branch_iterations), 1});
@@ -151,7 +148,7 @@ class Forecaster {
   RowForecast::Values values_;  // of reduced_
   std::optional<RowForecast> small_;
   RowForecast* engine_;
-  const Graph* graph_;  // of the engine
+  const Graph* graph_;     // of the engine
   std::size_t relus_ = 0;  // of the whole graph
   SearchForecast made_;
 };

@@ -12,13 +12,13 @@
 namespace coronet::search {
 
 struct SearchToCome {
-  Options options;  ///< chunk_mib, iterations, batch, attack; threads: of this rank
-  int ranks = 1;    ///< that share rows and domains
-  int forms = 1;    ///< constraints over the outputs
+  Options options;           ///< chunk_mib, iterations, batch, attack; threads: of this rank
+  int ranks = 1;             ///< that share rows and domains
+  int forms = 1;             ///< constraints over the outputs
   bool several = false;      ///< some clause has more than one of them
   bool input_terms = false;  ///< some constraint has inputs
-  /// May the network be written anew without its dead neurons? Not where ranks share the weights, or
-  /// read them from the file.
+  /// May the network be written anew without its dead neurons? Not where ranks share the weights,
+  /// or read them from the file.
   bool reduces = true;
   /// [nodes][size] at a point of the box, or empty: which neurons are dead about.
   bound::RowForecast::Values values;
@@ -27,25 +27,22 @@ struct SearchToCome {
 
 /// Of the leader, which holds most.
 struct SearchForecast {
-  /// A worker's buffers at the end of a phase (`now` and, within it, `most`), of the whole network
-  /// and of the one without dead neurons together.
+  /// A worker's buffers, of the whole network and of the one without dead neurons together.
   struct Buffers {
-    std::size_t a = 0;      ///< kept from then on
+    std::size_t a = 0;         ///< kept from then on
     std::size_t slopes = 0;    ///< kAlpha, at the most
     std::size_t networks = 0;  ///< kNetworks, a worker's share
     std::size_t total = 0;     ///< of all three at a time
   };
-  Buffers attack;
-  Buffers crown;
-  Buffers alpha;
+  Buffers root;  ///< of the attack too
   Buffers search;
-  /// The network without its dead neurons: its weights, packed copies, and what is known of its box;
-  /// zeros: there is none.
+  /// The network without its dead neurons: its weights, packed copies, and what is known of its
+  /// box; zeros: there is none.
   std::size_t reduced_weights = 0;
   bound::KernelBytes reduced_kernels;
   std::size_t reduced_bounds = 0;
   bound::RowWork domain_work;  ///< of a domain, with all its iterations
-  int batch = 0;  ///< domains that a worker takes at a time
+  int batch = 0;               ///< domains that a worker takes at a time
   /// Bytes of an open domain: with the unstable neurons that were supposed, and with all.
   std::size_t domain = 0;
   std::size_t domain_most = 0;

@@ -232,8 +232,8 @@ class Forecaster {
       list({v, 2 * share_.slice[v].whole().size(), true, false, alpha ? run_.iterations : 0, 1});
     }
     if (run_.forms == 0) return;
-    list({share_.node.back(), run_.forms, false, run_.input_terms,
-          alpha ? run_.form_iterations : 0, 1});
+    list({share_.node.back(), run_.forms, false, run_.input_terms, alpha ? run_.form_iterations : 0,
+          1});
   }
 
   /// As TensorRows deals its parts.

@@ -14,9 +14,9 @@ namespace coronet::bound {
 
 /// A run of such ranks, as TensorRun has it.
 struct TensorToCome {
-  int ranks = 2;        ///< that share the neurons
-  int groups = 1;       ///< that rows are dealt to
-  int lanes = 1;        ///< threads of each rank
+  int ranks = 2;   ///< that share the neurons
+  int groups = 1;  ///< that rows are dealt to
+  int lanes = 1;   ///< threads of each rank
   int zones = 0;
   Method method = Method::kCrown;
   int iterations = 0;       ///< of alpha, for the rows of nodes
@@ -46,13 +46,13 @@ struct TensorTold {
 struct TensorForecast {
   std::vector<std::uint64_t> weights;  ///< bytes of its share of each, in the graph's order
   KernelBytes kernels;
-  std::size_t root_bytes = 0;     ///< Root::bytes() of the share
-  std::size_t bounds_bytes = 0;   ///< of the whole graph's bounds, which every rank has in the end
-  MemoryUsage lane;               ///< buffers of the thread that takes most
-  std::size_t rooms = 0;          ///< of all threads
-  std::vector<TensorTold> told;   ///< of all threads; in the order of nodes
-  double interval_products = 0;   ///< with a column
-  RowWork work;                   ///< of all threads
+  std::size_t root_bytes = 0;    ///< Root::bytes() of the share
+  std::size_t bounds_bytes = 0;  ///< of the whole graph's bounds, which every rank has in the end
+  MemoryUsage lane;              ///< buffers of the thread that takes most
+  std::size_t rooms = 0;         ///< of all threads
+  std::vector<TensorTold> told;  ///< of all threads; in the order of nodes
+  double interval_products = 0;  ///< with a column
+  RowWork work;                  ///< of all threads
 };
 
 /// Runs the passes of such a run over networks without numbers, with the same parts, blocks and

@@ -199,8 +199,7 @@ class Sharer {
 };
 
 /// A rank's columns of the last operator of a zone; one rank has its constant term.
-Dense share_of_columns(const Dense& op, const Slice& in, bool with_constant,
-                       DenseNumbers wanted) {
+Dense share_of_columns(const Dense& op, const Slice& in, bool with_constant, DenseNumbers wanted) {
   Dense to;
   to.in = in.mine().size();
   to.out = op.out;
