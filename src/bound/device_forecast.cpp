@@ -88,7 +88,6 @@ struct DeviceForecast::Engine {
 
   /// cuda::FetchedWeights::pack() of parts [nodes], and keep() of so many bytes.
   void pack(const std::vector<cuda::Part>& parts, const Plan& plan) {
-    memory.arena.take_back(std::exchange(before, 0), cuda::Tensor::kWeights);
     std::vector<cuda::Part> wanted(weights.size());
     for (std::size_t v = 0; v < parts.size(); ++v) {
       if (plan.reached[v] != 0) wanted[v] = parts[v];
@@ -108,8 +107,9 @@ struct DeviceForecast::Engine {
     for (std::size_t v = 0; v < weights.size(); ++v) {
       packs[v] = weights[v] != nullptr && weights[v]->packs(wanted[v], held) ? 1 : 0;
     }
-    const std::size_t most = *std::max_element(held.begin(), held.end());
-    if (most == 0 || !make_room(most)) return;
+    if (*std::max_element(held.begin(), held.end()) == 0) return;
+    memory.arena.take_back(std::exchange(before, 0), cuda::Tensor::kWeights);
+    if (!make_room(held[0])) return;
     for (std::size_t v = 0; v < weights.size(); ++v) {
       if (packs[v] != 0) weights[v]->pack(wanted[v]);
     }

@@ -202,14 +202,11 @@ void FetchedWeights::give_back(Packed& packed) {
 
 void FetchedWeights::pack(const std::vector<Part>& parts, comm::Communicator& group) {
   if (shards_ == nullptr || group.size() != shards_->ranks()) return;
-  // The others have opened what took its place, when they packed the last time.
-  give_back(before_);
   kept_.clear();
-  if (packing_ != nullptr && std::equal(parts.begin(), parts.end(), packing_->parts.begin(),
-                                        packing_->parts.end(), same_part)) {
-    return;
-  }
+  // Alike on all ranks, whether each of them reads what the others have packed or not.
+  if (std::equal(parts.begin(), parts.end(), agreed_.begin(), agreed_.end(), same_part)) return;
   packing_.reset();
+  agreed_.clear();
   auto next = std::make_shared<Packing>();
   next->parts = parts;
   const int ranks = shards_->ranks();
@@ -225,6 +222,11 @@ void FetchedWeights::pack(const std::vector<Part>& parts, comm::Communicator& gr
   // All ranks find that alike.
   if (std::all_of(held.begin(), held.end(), [](std::size_t bytes) { return bytes == 0; })) return;
 
+  // What others may still read is not written over: all are done with what was packed before. They
+  // have also opened what took the place of before_ by then.
+  CORONET_CUDA_CHECK(cudaStreamSynchronize(ring_->copies()));
+  group.barrier();
+  give_back(before_);
   Told mine = told_[rank];
   const Lent* const at = packed_.memory.get();
   mine.packed = make_room(held[rank]) ? 1 : 0;
@@ -246,6 +248,7 @@ void FetchedWeights::pack(const std::vector<Part>& parts, comm::Communicator& gr
   }
   told_ = std::move(told);
   if (!all) return;
+  agreed_ = parts;
   for (int r = 0; r < ranks; ++r) {
     next->memory.push_back(r == rank ? packed_.memory->data() : lent_[r].data());
     if (next->memory.back() == nullptr) return;

@@ -49,8 +49,8 @@ class FetchedWeights {
   /// All ranks of the group together, which share the weights, with the same parts ([weights]; of
   /// the whole one of those that have none): each packs what it has of them, so that their tiles
   /// are copied from device to device as they lie, by no kernel. That lasts until the next call,
-  /// before which all have to be done with those tiles; the tiles of other parts are picked out of
-  /// the stripes. Where a rank has no room for it, none packs.
+  /// in which ranks wait until all are done with those tiles; the tiles of other parts are picked
+  /// out of the stripes. Where a rank has no room for it, none packs.
   void pack(const std::vector<Part>& parts, comm::Communicator& group);
   /// Until the next pack(), tiles of what is packed stay on the device once they have come, if all
   /// of their part's have room in so many bytes of the arena: few rows are multiplied by a tile
@@ -125,7 +125,8 @@ class FetchedWeights {
   Packed before_;                           // what packed_ replaced: others may have it open
   std::vector<Told> told_;                  // [ranks]
   std::vector<Borrowed> lent_;              // [ranks] what the others have packed
-  std::shared_ptr<const Packing> packing_;  // null: nothing is packed
+  std::vector<Part> agreed_;                // [weights] what all have packed; empty: nothing
+  std::shared_ptr<const Packing> packing_;  // the same, if this rank reads it; else null
   std::vector<Kept> kept_;                  // [weights] of what is packed
   std::size_t spare_ = 0;                   // bytes that may still be kept
   std::vector<std::unique_ptr<Tiles>> tiles_;
