@@ -315,6 +315,9 @@ void RowForecast::bound_part(const RowsToCome& rows, int count, const Descended*
     SlopesOf<Counting> found;
     descent.run(batch, found);
   }
+  // As RowTask: ranks that share the neurons hold the buffers of one precision at a time.
+  const bool short_of_memory = net64_.group() != nullptr;
+  if (short_of_memory) space32_.clear();
   const int at_once =
       chunk_rows(row_bytes(plan64, sizeof(double), 0, 0), budget_of(thin), count, 1);
   for (int at = 0; at < count; at += at_once) {
@@ -325,6 +328,7 @@ void RowForecast::bound_part(const RowsToCome& rows, int count, const Descended*
     std::vector<double> bound(some);
     settle(net64_, relax64_, magnitude_, plan64, batch, space64_, bound.data());
   }
+  if (short_of_memory) space64_.clear();
 }
 
 void RowForecast::bound_domains(int rows, int doubles, bool input, bool push_start) {

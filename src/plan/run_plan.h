@@ -131,7 +131,7 @@ struct RunPlan {
   }
 
   /// What a process has in memory before it reads a network: measured.
-  static constexpr std::uint64_t kProcessBytes = std::uint64_t{13} << 20;
+  static constexpr std::uint64_t kProcessBytes = std::uint64_t{38} << 18;
   /// What the C library keeps of small buffers for each further thread, measured.
   static constexpr std::uint64_t kThreadBytes = std::uint64_t{1} << 20;
   /// What links to other ranks take in a process: threads and buffers, measured of
