@@ -84,8 +84,8 @@ TEST(Thinned, SameBoundsAndSlopesInTheirPlaces) {
                                                               : lines.sl[j]);
           }
         }
-        wide.alpha[at].value = thinned->widen(e, rows.alpha[at].value, 0, plan.extent[at],
-                                              wide.set(), root.relax32.lines[at]);
+        wide.alpha[at].value = thinned->widen<float>(e, rows.alpha[at].value, 0, plan.extent[at],
+                                                     wide.set(), root.relax32.lines[at]);
       }
       std::vector<float> bound;
       std::vector<float> expected;

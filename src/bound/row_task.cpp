@@ -82,9 +82,8 @@ void RowTask::bound(int first, int last, int worker, RowBounds& result, int orig
       batch.alpha.resize(list_.node + 1);
       for (int v : plan64_.elementwise) {
         if (found[v].empty()) continue;
-        const AlignedVector<float> slopes = thinned_->widen(
-            v, found[v], at - first, plan64_.extent[v], batch.set(), root_.relax32.lines[v]);
-        batch.alpha[v].value.assign(slopes.begin(), slopes.end());
+        batch.alpha[v].value = thinned_->widen<double>(v, found[v], at - first, plan64_.extent[v],
+                                                       batch.set(), root_.relax32.lines[v]);
       }
     } else if (optimise_) {
       take_slopes(device::Cpu(), plan64_, root_.relax64, found, at - first, batch);

@@ -65,16 +65,17 @@ Thinned::Thinned(Reduced reduced, const Root& root, const RowList& list)
   plan_ = make_plan(net_, list.node, false);
 }
 
-AlignedVector<float> Thinned::widen(int node, const AlignedVector<float>& slopes, int first,
-                                    const Extent& extent, const RowSet& rows,
-                                    const Lines<float>& lines) const {
+template <class T>
+AlignedVector<T> Thinned::widen(int node, const AlignedVector<float>& slopes, int first,
+                                const Extent& extent, const RowSet& rows,
+                                const Lines<float>& lines) const {
   const std::vector<int>& kept = reduced_.kept[node];
   AlignedVector<float> whole = lines.sl;
-  AlignedVector<float> out(static_cast<std::size_t>(rows.count) * extent.size(), 0.0F);
+  AlignedVector<T> out(static_cast<std::size_t>(rows.count) * extent.size(), T(0));
   for (int r = 0; r < rows.count; ++r) {
     const float* from = slopes.data() + static_cast<std::size_t>(first + r) * kept.size();
     for (std::size_t i = 0; i < kept.size(); ++i) whole[kept[i]] = from[i];
-    float* to = out.data() + static_cast<std::size_t>(r) * extent.size();
+    T* to = out.data() + static_cast<std::size_t>(r) * extent.size();
     for_each_run(
         extent, rows, r,
         [&](int offset, int at, int n) {
@@ -84,5 +85,9 @@ AlignedVector<float> Thinned::widen(int node, const AlignedVector<float>& slopes
   }
   return out;
 }
+template AlignedVector<float> Thinned::widen(int, const AlignedVector<float>&, int, const Extent&,
+                                             const RowSet&, const Lines<float>&) const;
+template AlignedVector<double> Thinned::widen(int, const AlignedVector<float>&, int, const Extent&,
+                                              const RowSet&, const Lines<float>&) const;
 
 }  // namespace coronet::bound

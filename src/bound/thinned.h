@@ -45,9 +45,10 @@ class Thinned {
 
   /// Slopes found here, [rows, size] from row `first` on, as slopes of rows of the whole network;
   /// where a neuron does not remain, that of its line.
-  [[nodiscard]] AlignedVector<float> widen(int node, const AlignedVector<float>& slopes, int first,
-                                           const Extent& extent, const RowSet& rows,
-                                           const Lines<float>& lines) const;
+  template <class T>
+  [[nodiscard]] AlignedVector<T> widen(int node, const AlignedVector<float>& slopes, int first,
+                                       const Extent& extent, const RowSet& rows,
+                                       const Lines<float>& lines) const;
 
  private:
   Thinned(Reduced reduced, const Root& root, const RowList& list);
