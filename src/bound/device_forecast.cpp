@@ -125,7 +125,8 @@ struct DeviceForecast::Engine {
     if (bytes <= packed) return true;
     try {
       memory.arena.set_aside(bytes, cuda::Tensor::kWeights, "what is packed of the weights");
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kOutOfMemory) throw;
       return false;
     }
     before = std::exchange(packed, bytes);

@@ -23,6 +23,13 @@ void intersect(Bounds& bounds, const Bounds& known, int v) {
   }
 }
 
+/// The network that intervals and magnitudes come from: the device's, where there is one.
+const Network<double>& columns(const Context& context) {
+  return context.device == nullptr ? context.net64 : context.device->columns();
+}
+
+}  // namespace
+
 Root empty_root(const Network<double>& net, const std::vector<double>& lo,
                 const std::vector<double>& hi) {
   const int n = net.nodes();
@@ -41,12 +48,6 @@ Root empty_root(const Network<double>& net, const std::vector<double>& lo,
   return root;
 }
 
-/// The network that intervals and magnitudes come from: the device's, where there is one.
-const Network<double>& columns(const Context& context) {
-  return context.device == nullptr ? context.net64 : context.device->columns();
-}
-
-/// The lines of elementwise node v from its input's bounds.
 void add_lines(const Network<double>& net, Root& root, int v, Slope slope) {
   const Operator& op = net.graph().nodes[v].op;
   const int u = net.inputs(v)[0];
@@ -55,8 +56,6 @@ void add_lines(const Network<double>& net, Root& root, int v, Slope slope) {
   root.relax64.lines[v] = make_lines<double>(op, net.size(v), 1, lo, hi, slope);
   root.relax32.lines[v] = make_lines<float>(op, net.size(v), 1, lo, hi, slope);
 }
-
-}  // namespace
 
 std::vector<char> bounded_by_rows(const Network<double>& net, bool last) {
   std::vector<char> by_rows(net.nodes(), 0);

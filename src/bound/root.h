@@ -28,6 +28,12 @@ struct RootSettings {
 Root bound_root(Context& context, const std::vector<double>& lo, const std::vector<double>& hi,
                 const RootSettings& settings);
 
+/// One that knows of its box only, with room for what is known of the nodes.
+Root empty_root(const Network<double>& net, const std::vector<double>& lo,
+                const std::vector<double>& hi);
+/// The lines of elementwise node v from its input's bounds.
+void add_lines(const Network<double>& net, Root& root, int v, Slope slope);
+
 /// The root that has these bounds: lines and magnitudes made from them, nothing tightened.
 Root restate(Context& context, Bounds bounds);
 

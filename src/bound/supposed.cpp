@@ -29,33 +29,17 @@ void describe(const Network<double>& net, Root& root, int v) {
   if (v == 0) {
     root.magnitude.value[v].size.resize(size);
   } else if (net.elementwise(v)) {
-    const Operator& op = net.graph().nodes[v].op;
-    const int u = net.inputs(v)[0];
-    const double* lo = root.bounds.lo[u].data();
-    const double* hi = root.bounds.hi[u].data();
-    root.relax64.lines[v] = make_lines<double>(op, net.size(v), 1, lo, hi, Slope::kAdaptive);
-    root.relax32.lines[v] = make_lines<float>(op, net.size(v), 1, lo, hi, Slope::kAdaptive);
+    add_lines(net, root, v, Slope::kAdaptive);
     root.magnitude.value[v].size.resize(size);
   } else {
     root.magnitude.affine[v].size.resize(size);
   }
 }
 
-Root empty_root(const Network<double>& net, const std::vector<double>& lo,
-                const std::vector<double>& hi) {
-  const auto n = static_cast<std::size_t>(net.nodes());
-  Root root;
-  root.bounds = Bounds(net.graph(), 1);
-  root.bounds.lo[0] = lo;
-  root.bounds.hi[0] = hi;
-  root.relax32.lines.resize(n);
-  root.relax64.lines.resize(n);
-  root.magnitude.value.resize(n);
-  root.magnitude.affine.resize(n);
-  root.relax64.lo.assign(lo.begin(), lo.end());
-  root.relax64.hi.assign(hi.begin(), hi.end());
-  root.relax32.lo.assign(lo.begin(), lo.end());
-  root.relax32.hi.assign(hi.begin(), hi.end());
+/// With magnitudes of the sizes that they have, as describe() makes them.
+Root described_root(const Network<double>& net, const std::vector<double>& lo,
+                    const std::vector<double>& hi) {
+  Root root = empty_root(net, lo, hi);
   describe(net, root, 0);
   return root;
 }
@@ -105,7 +89,7 @@ Root supposed_root(const Graph& graph, const std::vector<double>& lo, const std:
                    Workers& workers) {
   const Network<double> net = unpacked(graph);
   const std::vector<char> by_rows = bounded_by_rows(net, true);
-  Root root = empty_root(net, lo, hi);
+  Root root = described_root(net, lo, hi);
   std::vector<std::vector<double>> value(graph.nodes.size());
   value[0].resize(lo.size());
   for (std::size_t i = 0; i < lo.size(); ++i) value[0][i] = lo[i] / 2 + hi[i] / 2;
@@ -134,7 +118,8 @@ Root supposed_root(const Graph& graph, const std::vector<double>& lo, const std:
 Root open_root(const Graph& graph) {
   const Network<double> net = unpacked(graph);
   const auto inputs = static_cast<std::size_t>(graph.inputs());
-  Root root = empty_root(net, std::vector<double>(inputs, -1.0), std::vector<double>(inputs, 1.0));
+  Root root =
+      described_root(net, std::vector<double>(inputs, -1.0), std::vector<double>(inputs, 1.0));
   for (int v = 1; v < net.nodes(); ++v) {
     const auto size = static_cast<std::size_t>(net.size(v));
     root.bounds.lo[v].assign(size, -1.0);

@@ -19,6 +19,8 @@ std::string where(const char* file, int line) {
 
 void fail(cudaError_t error, const char* call, const char* file, int line) {
   const bool memory = error == cudaErrorMemoryAllocation;
+  // Whoever goes on with less memory must not be told of it by the next launch.
+  if (memory) static_cast<void>(cudaGetLastError());
   std::string message = std::string("CUDA: ") + call + " failed at " + where(file, line) + ": " +
                         cudaGetErrorName(error) + ", " + cudaGetErrorString(error) + ". ";
   switch (error) {

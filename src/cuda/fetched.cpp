@@ -179,16 +179,15 @@ TileRing::Coming FetchedWeights::begin(const One& one, int t, int slot) {
 
 bool FetchedWeights::make_room(std::size_t bytes) {
   if (bytes <= packed_.bytes) return true;
+  bool counted = false;
   try {
     device_.arena().set_aside(bytes, Tensor::kWeights, "what is packed of the weights");
-  } catch (const Error&) {
-    return false;
-  }
-  try {
+    counted = true;
     auto larger = std::make_shared<const Lent>(bytes);
     before_ = std::exchange(packed_, {std::move(larger), bytes});
-  } catch (const Error&) {
-    device_.arena().take_back(bytes, Tensor::kWeights);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kOutOfMemory) throw;
+    if (counted) device_.arena().take_back(bytes, Tensor::kWeights);
     return false;
   }
   shards_->publish(comm::Shards::Copy::kPacked, packed_.memory);
