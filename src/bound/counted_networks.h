@@ -61,8 +61,8 @@ class CountedWeight {
   /// This rank packs it, with lists that it needs for that.
   void pack(const cuda::Part& part) {
     const std::vector<int> rows = cuda::entries(part.rows, rows_);
-    const auto own = std::count_if(rows.begin(), rows.end(),
-                                   [&](int row) { return cut_.owner(row) == 0; });
+    const auto own =
+        std::count_if(rows.begin(), rows.end(), [&](int row) { return cut_.owner(row) == 0; });
     const auto lists = take_lists(static_cast<std::size_t>(own), rows.size());
     const double bytes = static_cast<double>(own) * row_bytes(part);
     memory_.clock.kernel(2 * bytes);
@@ -74,8 +74,9 @@ class CountedWeight {
     tried_ = false;
     there_ = false;
     kept_.reset();
+    spare_.reset();
   }
-  /// So many bytes of the arena are for tiles that stay: those of this part, if they fit.
+  /// So many bytes of the arena are for tiles that stay: as many of this weight's as fit.
   void keep(const std::shared_ptr<std::size_t>& spare) { spare_ = spare; }
 
   void load(const cuda::Part& part, std::size_t reserve) {
@@ -188,19 +189,21 @@ class CountedWeight {
                            : std::min(all_rows, (consecutive + tile - 1) / tile * tile);
       const bool packed = is_packed_ && cuda::same_part(packed_, part);
       const double all = static_cast<double>(each()) * rows * cols;
-      if (packed && kept(part)) {
-        const bool comes = !there_;
-        there_ = there_ || rows == all_rows;
-        const double travels = comes ? all : 0;
-        memory_.clock.walk((rows + tile - 1) / tile, bytes, products, rate,
-                           travels * (ranks_ - 1) / ranks_, travels / ranks_, 0);
-        return;
-      }
       // What is picked out of the stripes comes with the dead columns that it has.
       const double travels = packed ? all : static_cast<double>(each()) * rows * cols_;
-      const double others = shared_ ? travels * (ranks_ - 1) / ranks_ : 0;
-      memory_.clock.walk((rows + tile - 1) / tile, bytes, products, rate, others,
-                         shared_ ? all / ranks_ : 0, shared_ ? 0 : travels);
+      const int tiles = (rows + tile - 1) / tile;
+      if (tiles == 0) return;
+      if (!shared_) {
+        memory_.clock.walk(tiles, bytes, products, rate, 0, 0, travels);
+        return;
+      }
+      // A single rank's stripes are whole tiles, and tiles that stay come once.
+      double share = ranks_ == 1 && !some ? 0 : 1;
+      const int stay = kept(part, (all_rows + tile - 1) / tile, tile * row_bytes(part));
+      if (there_) share = 1 - static_cast<double>(std::min(stay, tiles)) / tiles;
+      there_ = there_ || (stay > 0 && rows == all_rows);
+      memory_.clock.walk(tiles, bytes, products, rate, share * travels * (ranks_ - 1) / ranks_,
+                         share * all / ranks_, 0);
       return;
     }
     const int rows = all_rows;
@@ -268,18 +271,18 @@ class CountedWeight {
     lists_ = take_lists(stretches, static_cast<std::size_t>(rows));
   }
 
-  /// Do the tiles of the packed part stay here?
-  [[nodiscard]] bool kept(const cuda::Part& part) {
+  /// cuda::FetchedWeights::stay(): how many tiles of the part, each of at most `bytes`.
+  [[nodiscard]] int kept(const cuda::Part& part, int tiles, std::size_t bytes) {
+    if (spare_ == nullptr) return 0;
+    const std::size_t stride = cuda::TileRing::rounded(std::max<std::size_t>(1, bytes));
     if (!tried_) {
       tried_ = true;
-      const std::size_t bytes =
-          static_cast<std::size_t>(cuda::length(part.rows, rows_)) * row_bytes(part);
-      if (bytes <= *spare_) {
-        *spare_ -= bytes;
-        kept_ = memory_.take<char>(bytes, cuda::Tensor::kWeights, "weights that stay");
-      }
+      kept_part_ = part;
+      const std::size_t count = std::min<std::size_t>(tiles, *spare_ / stride);
+      *spare_ -= count * stride;
+      kept_ = memory_.take<char>(count * stride, cuda::Tensor::kWeights, "weights that stay");
     }
-    return !kept_.empty();
+    return cuda::same_part(kept_part_, part) ? static_cast<int>(kept_.size() / stride) : 0;
   }
 
   CountedMemory& memory_;
@@ -298,8 +301,9 @@ class CountedWeight {
   cuda::Part packed_;       // what ranks have packed of it,
   bool is_packed_ = false;  // if they have
   std::shared_ptr<std::size_t> spare_;
-  bool tried_ = false;        // to keep it
-  bool there_ = false;        // all of it has come
+  bool tried_ = false;  // to keep it
+  bool there_ = false;  // all of it has come
+  cuda::Part kept_part_;
   cuda::Buffer<char> kept_;
 };
 

@@ -210,7 +210,7 @@ DeviceRowsWork DeviceForecast::rows(const Root& root, const RowList& all, int it
   };
 
   const int total = list.count(host.size(list.node));
-  if (engine.settings.shared && outlined && devices > 1) {
+  if (engine.settings.shared && devices > 1) {
     engine.pack(networks.parts, plan);
     const std::size_t used =
         memory_.arena.now().total + kPassingBytes + static_cast<std::size_t>(total) * (row + row64);

@@ -147,12 +147,21 @@ const std::byte* FetchedWeights::mapped(int rank) {
 }
 
 TileRing::Coming FetchedWeights::begin(const One& one, int t, int slot) {
-  std::byte* const to = ring_->begin(slot);
-  const std::size_t at = one.cut.begin(t);
   if (shards_ == nullptr) {
-    through_host(one, at, at + one.cut.bytes(t), to);
+    const std::size_t at = one.cut.begin(t);
+    through_host(one, at, at + one.cut.bytes(t), ring_->begin(slot));
     return {};
   }
+  // A single rank's stripes are whole tiles.
+  if (shards_->ranks() == 1) return {false, mine_->data() + one.offset[0] + one.cut.place(t, 0)};
+  const auto number = static_cast<std::size_t>(&one - weights_.data());
+  const Stay stay = this->stay(number, {}, t, one.cut.tiles(), one.cut.most_bytes());
+  if (stay.to == nullptr) return {bring(one, t, ring_->begin(slot))};
+  return {stay.comes && bring(one, t, stay.to), stay.to};
+}
+
+bool FetchedWeights::bring(const One& one, int t, std::byte* to) {
+  const std::size_t at = one.cut.begin(t);
   bool direct = true;
   std::size_t others = 0;
   const int ranks = shards_->ranks();
@@ -174,7 +183,27 @@ TileRing::Coming FetchedWeights::begin(const One& one, int t, int slot) {
     if (!own) others += last - first;
   }
   shards_->count(others, 0);
-  return {direct};
+  return direct;
+}
+
+FetchedWeights::Stay FetchedWeights::stay(std::size_t number, const Part& part, int t, int tiles,
+                                          std::size_t bytes) {
+  if (kept_.empty()) return {};
+  Kept& kept = kept_[number];
+  if (!kept.tried) {
+    kept.tried = true;
+    kept.part = part;
+    kept.stride = TileRing::rounded(std::max<std::size_t>(1, bytes));
+    const std::size_t count = std::min<std::size_t>(tiles, spare_ / kept.stride);
+    spare_ -= count * kept.stride;
+    kept.memory =
+        device_.take<std::byte>(count * kept.stride, Tensor::kWeights, "weights that stay");
+    kept.there.resize(count);
+    device_.wait();  // another stream writes there
+  }
+  if (static_cast<std::size_t>(t) >= kept.there.size() || !same_part(kept.part, part)) return {};
+  const bool comes = std::exchange(kept.there[t], 1) == 0;
+  return {kept.memory.data() + static_cast<std::size_t>(t) * kept.stride, comes};
 }
 
 bool FetchedWeights::make_room(std::size_t bytes) {
@@ -256,7 +285,7 @@ void FetchedWeights::pack(const std::vector<Part>& parts, comm::Communicator& gr
 }
 
 void FetchedWeights::keep(std::size_t bytes) {
-  if (packing_ == nullptr) return;
+  if (shards_ == nullptr) return;
   spare_ = bytes;
   kept_.resize(weights_.size());
 }

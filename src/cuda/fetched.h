@@ -52,9 +52,9 @@ class FetchedWeights {
   /// in which ranks wait until all are done with those tiles; the tiles of other parts are picked
   /// out of the stripes. Where a rank has no room for it, none packs.
   void pack(const std::vector<Part>& parts, comm::Communicator& group);
-  /// Until the next pack(), tiles of what is packed stay on the device once they have come, if all
-  /// of their part's have room in so many bytes of the arena: few rows are multiplied by a tile
-  /// sooner than it comes.
+  /// Until the next pack(), tiles of shared weights stay on the device once they have come, as many
+  /// of each as have room in so many bytes of the arena: few rows are multiplied by a tile sooner
+  /// than it comes.
   void keep(std::size_t bytes);
 
   /// Counts what the device waited for (Shards::waited()), of products that are over.
@@ -86,11 +86,18 @@ class FetchedWeights {
     std::vector<std::optional<PackedPart>> layout;
     std::vector<const std::byte*> memory;  // [ranks]
   };
-  /// A part of a weight that stays on the device as its tiles come.
+  /// The first tiles of a weight's part, which stay on the device once they have come.
   struct Kept {
     bool tried = false;
-    Buffer<std::byte> memory;  ///< empty: they do not stay
-    std::vector<char> there;   ///< [tiles]
+    Part part;
+    std::size_t stride = 0;  ///< bytes from one tile to the next
+    Buffer<std::byte> memory;
+    std::vector<char> there;  ///< [tiles that stay] 1 once it has come
+  };
+  /// Of one tile: where it stays, if it does, and is it to come there now?
+  struct Stay {
+    std::byte* to = nullptr;
+    bool comes = false;
   };
   /// What a rank tells all of its packed memory.
   struct Told {
@@ -106,8 +113,13 @@ class FetchedWeights {
   /// Room for so many bytes to pack into; false where there is none.
   bool make_room(std::size_t bytes);
   void give_back(Packed& packed);
-  /// Tile t of the weight begins its way into the slot.
+  /// Tile t of the weight begins its way into the slot, or is somewhere already.
   TileRing::Coming begin(const One& one, int t, int slot);
+  /// Its stripes, to `to`; true if none of them comes by the host.
+  bool bring(const One& one, int t, std::byte* to);
+  /// For tile t of so many of the weight's part, each of at most `bytes`; it is there from the
+  /// first call that says `comes` on.
+  Stay stay(std::size_t number, const Part& part, int t, int tiles, std::size_t bytes);
   /// Bytes [first, last) of the weight, as they lie in memory, to `to` on the ring's stream.
   void through_host(const One& one, std::size_t first, std::size_t last, std::byte* to);
   /// The part of another rank, where it can be read; else null.
@@ -127,7 +139,7 @@ class FetchedWeights {
   std::vector<Borrowed> lent_;              // [ranks] what the others have packed
   std::vector<Part> agreed_;                // [weights] what all have packed; empty: nothing
   std::shared_ptr<const Packing> packing_;  // the same, if this rank reads it; else null
-  std::vector<Kept> kept_;                  // [weights] of what is packed
+  std::vector<Kept> kept_;                  // [weights], or nothing stays
   std::size_t spare_ = 0;                   // bytes that may still be kept
   std::vector<std::unique_ptr<Tiles>> tiles_;
   std::unique_ptr<TileRing> ring_;  // last: it waits for copies that read the others

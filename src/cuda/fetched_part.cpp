@@ -40,22 +40,6 @@ void FetchedWeights::PartTiles::for_each_tile(const TileFn<double>& fn, RowRange
   walk(fn, rows);
 }
 
-FetchedWeights::Kept* FetchedWeights::PartTiles::kept() {
-  if (layout_ == nullptr || all_.kept_.empty()) return nullptr;
-  Kept& kept = all_.kept_[number_];
-  if (!kept.tried) {
-    kept.tried = true;
-    const std::size_t bytes = rows_.size() * row_bytes();
-    if (bytes <= all_.spare_) {
-      all_.spare_ -= bytes;
-      kept.memory = all_.device_.take<std::byte>(bytes, Tensor::kWeights, "weights that stay");
-      kept.there.resize((rows_.size() + tile_ - 1) / tile_);
-      all_.device_.wait();  // another stream writes there
-    }
-  }
-  return kept.memory.empty() ? nullptr : &kept;
-}
-
 PackedPart FetchedWeights::PartTiles::packed(std::vector<std::size_t>& held) const {
   return {one_.cut, rows_, row_bytes(), tile_, held};
 }
@@ -172,27 +156,27 @@ void FetchedWeights::PartTiles::copy(int t, std::byte* to) const {
 }
 
 TileRing::Coming FetchedWeights::PartTiles::begin(int t, int slot) {
-  if (Kept* const kept = this->kept()) {
-    std::byte* const at = kept->memory.data() + static_cast<std::size_t>(t) * tile_ * row_bytes();
-    const bool comes = kept->there[t] == 0;
-    if (comes) copy(t, at);
-    kept->there[t] = 1;
-    return {comes, at};
-  }
-  std::byte* const to = all_.ring_->begin(slot);
+  const int tiles = (static_cast<int>(rows_.size()) + tile_ - 1) / tile_;
+  const Stay stay =
+      all_.stay(number_, part_, t, tiles, static_cast<std::size_t>(tile_) * row_bytes());
+  if (stay.to == nullptr) return {bring(t, all_.ring_->begin(slot))};
+  return {stay.comes && bring(t, stay.to), stay.to};
+}
+
+bool FetchedWeights::PartTiles::bring(int t, std::byte* to) {
   if (layout_ != nullptr) {
     copy(t, to);
-    return {true};
+    return true;
   }
   const int first = t * tile_;
   const int last = std::min(static_cast<int>(rows_.size()), first + tile_);
   if (from_.begin.empty()) {
     through_host(first, last, to);
-    return {};
+    return false;
   }
   pick(from_, first, last - first, to, all_.ring_->copies());
   all_.shards_->count(others_[last] - others_[first], 0);
-  return {true};
+  return true;
 }
 
 template <class T>

@@ -51,9 +51,9 @@ class FetchedWeights::PartTiles final : public TileSource {
                           std::vector<Stretch>& stretches) const;
   [[nodiscard]] Lists upload(const std::vector<Stretch>& stretches,
                              const std::vector<int>& begin) const;
-  /// Where tiles stay, if they do.
-  [[nodiscard]] Kept* kept();
   TileRing::Coming begin(int t, int slot);
+  /// The tile, to `to`; true if none of it comes by the host.
+  bool bring(int t, std::byte* to);
   void copy(int t, std::byte* to) const;
   void pick(const Lists& lists, int first, int count, std::byte* to, cudaStream_t stream) const;
   void through_host(int first, int last, std::byte* to);

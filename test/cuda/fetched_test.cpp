@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -253,6 +254,49 @@ TEST_F(CudaFetched, ASelectionBringsTheTilesOfItsRowsOnly) {
         others += end - begin;
       }
       EXPECT_EQ(shared.fetched() - before, others) << first << " to " << last;
+    }
+    mine.wait();
+    group.barrier();
+  });
+}
+
+/// Of two ranks' whole weights, where all tiles have room, some, or none.
+TEST_F(CudaFetched, TilesThatStayComeOnce) {
+  std::mt19937 random(6);
+  const Graph whole = two_layers(false, random);
+  on_threads(2, [&](comm::Communicator& group) {
+    Graph graph = whole;
+    const ShardedWeights shared(graph, group);
+    Device mine(ordinal_for(group), kMemory);
+    FetchedWeights fetched(mine, weights_of(graph));
+    group.barrier();
+    const FetchedFrom of = weights_of(graph)[0];
+    const Striped cut(of.rows, of.cols, sizeof(float), 2);
+    std::vector<std::uint64_t> others;  // bytes of each tile
+    for (int t = 0; t < cut.tiles(); ++t) {
+      const auto [begin, end] = cut.stripe(t, 1 - group.rank());
+      others.push_back(end - begin);
+    }
+    const std::uint64_t all = std::accumulate(others.begin(), others.end(), std::uint64_t{0});
+    DenseWeight weight(mine, *of.weight, of.rows, of.cols, "a weight", nullptr, fetched.tiles(0));
+    const On<float> a(mine, numbers<float>(static_cast<std::size_t>(of.rows), random));
+    const On<float> c(mine, std::vector<float>(static_cast<std::size_t>(of.cols)));
+    std::vector<float> first;
+    for (const int stay : {cut.tiles(), 2, 0}) {
+      SCOPED_TRACE(testing::Message() << stay << " tiles stay");
+      fetched.pack(std::vector<Part>(2), group);
+      fetched.keep(static_cast<std::size_t>(stay) * TileRing::rounded(cut.most_bytes()));
+      for (const bool again : {false, true}) {
+        const std::uint64_t before = shared.fetched();
+        gemm(mine, 1, a.data(), of.rows, weight.get({}, false), c.data(), of.cols, false,
+             Precision::kTf32);
+        const std::vector<float> got = c.back();
+        if (first.empty()) first = got;
+        EXPECT_EQ(got, first);
+        const std::uint64_t known =
+            again ? std::accumulate(others.begin(), others.begin() + stay, std::uint64_t{0}) : 0;
+        EXPECT_EQ(shared.fetched() - before, all - known);
+      }
     }
     mine.wait();
     group.barrier();

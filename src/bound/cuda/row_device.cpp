@@ -88,7 +88,7 @@ class CudaParts final : public RowParts {
   }
 
   void meet(comm::Communicator& ranks) override {
-    if (engine_.fetched == nullptr || outlined_ == nullptr) return;
+    if (engine_.fetched == nullptr) return;
     engine_.fetched->pack(networks_.coming(plan_), ranks);
     // What larger lists have left of the memory that was taken from the driver.
     const cuda::Arena& arena = device_.arena();
