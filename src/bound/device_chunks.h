@@ -16,6 +16,9 @@ inline constexpr double kDeviceChunkMib = 256;
 inline constexpr double kFetchedChunkMib = 4096;
 
 inline constexpr int kLeastDeviceRows = 32;
+/// So many keep a device busy, also while tiles come from others: it is better that another device
+/// has the next ones.
+inline constexpr int kManyDeviceRows = 4096;
 
 /// Tiles of weights that come or are widened while rows are there.
 inline constexpr std::size_t kPassingBytes = 2 * cuda::kTileBytes + 2 * cuda::Staging::kBytes;
@@ -31,6 +34,7 @@ inline int device_rows(std::size_t bytes, int total, std::size_t budget, std::si
   const int most = fit / tile * tile;
   int chunks = std::max(1, (total + most - 1) / most);
   // Two, four or eight devices are to have equally many, and the chunks are to be the same for any.
+  chunks = std::max(chunks, std::min(total / kManyDeviceRows, 8));
   if (chunks > 2) chunks = chunks <= 4 ? 4 : (chunks + 7) / 8 * 8;
   const int even = (total + chunks - 1) / chunks;
   return (even + tile - 1) / tile * tile;
