@@ -19,20 +19,14 @@ of their GPUs held, and what rank 0's held of each class (A and slopes are not l
 import argparse
 import itertools
 import json
-import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
 
+from rank_processes import run_ranks
+
 MIB = 2**20
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def arguments_of(case):
@@ -67,28 +61,15 @@ def relus(binary, files, out):
 
 def measured(binary, case, out, limit):
     """What rank 0 wrote; None where the run failed or took too long."""
-    port = str(free_port())
-    processes = []
+    commands = []
     for rank in range(case["ranks"]):
-        env = dict(os.environ)
-        if case["ranks"] > 1:
-            env |= {"RANK": str(rank), "WORLD_SIZE": str(case["ranks"])}
-            env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         words = [binary, "verify" if case["search"] else "bounds", *arguments_of(case)]
         words += ["--timeout", str(case["seconds"]), "--quiet"] if case["search"] else []
         words += ["--converged", case["converged"]] if case["converged"] else []
         words += ["--json", out] if rank == 0 else []
-        processes.append(subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL))
-    try:
-        for process in processes:
-            if process.wait(limit) not in ((0, 10, 11) if case["search"] else (0,)):
-                return None
-    except subprocess.TimeoutExpired:
+        commands.append(words)
+    if run_ranks(commands, limit, (0, 10, 11) if case["search"] else (0,)).failed:
         return None
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
     return json.loads(pathlib.Path(out).read_text())
 
 

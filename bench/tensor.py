@@ -15,19 +15,13 @@ import csv
 import json
 import os
 import pathlib
-import socket
-import subprocess
 import sys
 import tempfile
 
+from rank_processes import run_ranks
+
 HERE = pathlib.Path(__file__).resolve().parent
 MIB = 2**20
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("localhost", 0))
-        return s.getsockname()[1]
 
 
 def bounds(coronet, files, options, ranks, by):
@@ -35,19 +29,12 @@ def bounds(coronet, files, options, ranks, by):
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "bounds.json"
         command = [coronet, "bounds", *files, "--threads", "1", "--json", str(out), *options]
-        if ranks == 1 or by == "threads":
-            processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL)]
-        elif by == "mpi":
+        if by == "mpi" and ranks > 1:
             mpirun = ["mpirun", "-n", str(ranks), "--bind-to", "none", "--oversubscribe", "--allow-run-as-root"]
-            processes = [subprocess.Popen(mpirun + command, stdout=subprocess.DEVNULL)]
-        else:
-            port = str(free_port())
-            env = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "localhost", "MASTER_PORT": port}
-            processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **env, "RANK": str(r)})
-                         for r in range(ranks)]
-        codes = [process.wait() for process in processes]
-        if any(codes):
-            sys.exit(f"{' '.join(command)}: exit codes {codes}")
+            command = mpirun + command
+        ended = run_ranks([command] * (ranks if by == "tcp" else 1))
+        if ended.failed:
+            sys.exit(f"{' '.join(command)}: exit codes {ended.codes}")
         return json.loads(out.read_text())
 
 
