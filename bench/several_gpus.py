@@ -388,7 +388,7 @@ def domains_entry(args, search, gpus, one):
     entry |= {"domains": found["domains"], "seconds": found["seconds"], "verdict": found["verdict"],
               "of_each": [rank["domains"] for rank in ranks], "handed_over": sum(r["handed_over"] for r in ranks),
               "waited": max((rank["waited_seconds"] for rank in ranks), default=None),
-              "most_bytes": max([rank.get("device_bytes", 0) for rank in ranks] or [0]) or None,
+              "most_bytes": max([found["memory"].get("device total", 0), *(r.get("device_bytes", 0) for r in ranks)]) or None,
               "found": {key: value for key, value in found.items() if key not in ("clauses", "property")}}
     # A search that is over before its time says nothing about how many domains there could have been.
     if found["verdict"] == "timeout" and one and one.get("verdict") == "timeout" and one["domains"]:
