@@ -14,6 +14,7 @@ template <class D, class T>
 Lines<T, D> on_device(const D& to, const Lines<T>& from) {
   Lines<T, D> lines;
   lines.size = from.size;
+  lines.sloped = from.sloped;
   lines.relu = from.relu;
   lines.floor = from.floor;
   lines.sl = to.upload(from.sl);
