@@ -13,7 +13,9 @@
 #include "bound/cuda/swarm.h"
 #include "bound/descent.h"
 #include "bound/device_chunks.h"
+#include "bound/root.h"
 #include "bound/upload.h"
+#include "cuda/warming.h"
 
 namespace coronet::bound {
 
@@ -276,7 +278,13 @@ class CudaAccelerator final : public Accelerator {
   CudaAccelerator(int ordinal, const Options& options)
       : device_(ordinal, given_device_bytes(options, options.mesh == "auto")),
         precision_(precision_of(options.precision)),
-        chunk_mib_(options.device_chunk_mib) {}
+        chunk_mib_(options.device_chunk_mib) {
+    // Where memory is little, nothing but the rows has any.
+    constexpr std::size_t kMuch = 8 * cuda::Warming::kBytes;
+    if (device_.arena().limit() < kMuch) return;
+    const bool descents = method_of(options.method) == Method::kAlpha;
+    warming_.emplace(ordinal, precision_, descents);
+  }
 
   std::unique_ptr<RowDevice> prepare(const Network<double>& net, Workers& workers) override {
     device_.use();
@@ -310,6 +318,7 @@ class CudaAccelerator final : public Accelerator {
   mutable cuda::Device device_;
   cuda::Precision precision_;
   double chunk_mib_;
+  std::optional<cuda::Warming> warming_;
 };
 
 }  // namespace
