@@ -212,6 +212,46 @@ TEST(Letters, OfRows) {
   }
 }
 
+/// What was told once is not told again, and what never was is not thought known.
+TEST(Letters, OfRootsOneAfterTheOther) {
+  using bound::Root;
+  const Graph graph = small();
+  test::Engine engine(graph);
+  const Root root = bound_root(engine.context, std::vector<double>(3, -1),
+                               std::vector<double>(3, 1), {bound::Method::kCrown});
+  const int last = static_cast<int>(graph.nodes.size()) - 1;
+  bound::RootTold told;
+  bound::RootHeard heard;
+  Root next = root;
+  const auto tell = [&] {
+    Writer writer;
+    told.put(writer, next, last);
+    const Bytes bytes = writer.take();
+    Reader reader(bytes, 7);
+    const Root& got = heard.get(reader, graph, last);
+    reader.end();
+    Writer as_is;
+    Writer as_heard;
+    put_root(as_is, next, last);
+    put_root(as_heard, got, last);
+    EXPECT_EQ(as_is.take(), as_heard.take());
+    return bytes;
+  };
+  const std::size_t all = tell().size();
+  const Bytes nothing_new = tell();
+  EXPECT_LT(nothing_new.size(), all / 4);
+  expect_refused([&] {
+    Reader reader(nothing_new, 7);
+    (void)bound::get_root(reader, graph, last);
+  });
+  for (const auto& change : std::vector<std::function<void()>>{
+           [&] { next.bounds.lo[3][0] -= 1; }, [&] { next.relax64.lines[2].tu[1] += 1; },
+           [&] { next.magnitude.affine[1].sum += 1; }, [&] { next.relax32.hi[0] += 1; }}) {
+    change();
+    (void)tell();
+  }
+}
+
 TEST(Letters, OfTruthAndCounts) {
   for (int byte = 0; byte < 256; ++byte) {
     Writer writer;

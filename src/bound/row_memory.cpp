@@ -174,9 +174,14 @@ KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gather
 }
 
 std::size_t root_bytes(const Graph& graph) {
+  return root_bytes(graph, 0, static_cast<int>(graph.nodes.size()) - 1);
+}
+
+std::size_t root_bytes(const Graph& graph, int first, int last) {
   constexpr std::size_t kBoth = sizeof(float) + sizeof(double);
   std::size_t bytes = 2 * kBoth * graph.inputs();
-  for (const Node& node : graph.nodes) {
+  for (int v = first; v <= last; ++v) {
+    const Node& node = graph.nodes[v];
     const std::size_t size = node.shape.size();
     bytes += 3 * sizeof(double) * size;  // lower, upper, magnitude
     if (elementwise(node.op)) bytes += 5 * kBoth * size;

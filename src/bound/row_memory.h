@@ -31,6 +31,8 @@ KernelBytes kernel_bytes(const Graph& graph, std::size_t pack_bytes, bool gather
 
 /// Root::bytes() once all nodes are bounded.
 std::size_t root_bytes(const Graph& graph);
+/// Of its box, and of what it knows of nodes first to last.
+std::size_t root_bytes(const Graph& graph, int first, int last);
 
 /// Rows of one list, as RowTask takes them.
 struct RowsToCome {

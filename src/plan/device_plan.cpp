@@ -204,7 +204,9 @@ class DevicePlanner {
     phase.waited_seconds += std::max(0.0, took - work.compute);
     note(after, before, list.node, phase);
     if (!dealt) return;
-    const std::uint64_t root = bound::root_bytes(graph_);
+    // Nodes before the last list's are as they were told then.
+    const std::uint64_t root = bound::root_bytes(graph_, told_, list.node);
+    told_ = list.node;
     const auto gathered = static_cast<std::uint64_t>(sizeof(double) * rows / ranks);
     phase.transfers.push_back({list.node, Via::kRootBroadcast, root, 1});
     phase.transfers.push_back(
@@ -258,6 +260,7 @@ class DevicePlanner {
   RunPlan plan_;
   std::size_t reserved_ = 0;   // by the arena so far
   int brought_ = -1;           // the last node whose weights the other ranks have
+  int told_ = 0;               // the node of the last list that was dealt
   std::uint64_t at_rest_ = 0;  // of weights, in memory of the host
 };
 

@@ -102,7 +102,7 @@ class Planner {
 
   void end(Phase phase, std::uint64_t rest) {
     if (question_.ranks > 1) {
-      std::uint64_t said = root_;  // told as one letter
+      std::uint64_t said = root_;  // the leader keeps it as it told it
       if (question_.processes) said += RunPlan::kLinkBytes;
       if (place_ == Place::kSharded && !question_.one_host) {
         said += std::min<std::uint64_t>(2 * kTileBytes, all_);  // tiles for others
@@ -176,7 +176,10 @@ class Planner {
         fetch(phase, i, passes_here * share, passes_here);
       }
       if (dealt) {
-        phase.transfers.push_back({list.node, Via::kRootBroadcast, root_, 1});
+        // Nodes before the last list's are as they were told then.
+        phase.transfers.push_back(
+            {list.node, Via::kRootBroadcast, bound::root_bytes(graph_, told_, list.node), 1});
+        told_ = list.node;
         phase.transfers.push_back({list.node, Via::kRowsGathered,
                                    sizeof(double) * static_cast<std::uint64_t>(list.count) /
                                        static_cast<std::uint64_t>(ranks),
@@ -239,6 +242,7 @@ class Planner {
   std::uint64_t packed_ = 0;
   std::uint64_t scratch_ = 0;  // of all threads
   std::uint64_t root_ = 0;
+  int told_ = 0;  // the node of the last list that was dealt
 };
 
 std::string mib(std::uint64_t bytes) {

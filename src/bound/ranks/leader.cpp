@@ -49,7 +49,7 @@ class DealtRows final : public RowBounder {
     order.put(deadline.left());
     put_settings(order, settings);
     put_list(order, list);
-    put_root(order, root, list.node);
+    told_.put(order, root, list.node);
     (void)ranks_.group_.broadcast(order.take(), 0);
 
     // A rank that fails ends the descents of the others.
@@ -154,6 +154,7 @@ class DealtRows final : public RowBounder {
   Ranks& ranks_;
   Context& context_;
   int number_;
+  RootTold told_;
 };
 
 Ranks::Ranks(comm::Communicator& group, const Graph& graph, const std::string& program, int workers,

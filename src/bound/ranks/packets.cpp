@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <variant>
 
 namespace coronet::bound {
@@ -77,52 +78,82 @@ void get_interval(comm::Reader& reader, std::size_t count, std::vector<double>& 
   }
 }
 
+void put_node(comm::Writer& writer, const Root& root, int v) {
+  writer.put(root.bounds.lo[v]);
+  writer.put(root.bounds.hi[v]);
+  put_lines(writer, root.relax32.lines[v]);
+  put_lines(writer, root.relax64.lines[v]);
+  put_magnitude(writer, root.magnitude.value[v]);
+  put_magnitude(writer, root.magnitude.affine[v]);
+}
+
+void get_node(comm::Reader& reader, const Graph& graph, int v, Root& root) {
+  const std::size_t n = size_of(graph, v);
+  const bool affine = v > 0 && !elementwise(graph.nodes[v].op);
+  get_interval(reader, n, root.bounds.lo[v], root.bounds.hi[v]);
+  root.relax32.lines[v] = get_lines<float>(reader, graph, v);
+  root.relax64.lines[v] = get_lines<double>(reader, graph, v);
+  root.magnitude.value[v] = get_magnitude(reader, affine ? 0 : n);
+  root.magnitude.affine[v] = get_magnitude(reader, affine ? n : 0);
+}
+
 }  // namespace
 
-void put_root(comm::Writer& writer, const Root& root, int node) {
+void RootTold::put(comm::Writer& writer, const Root& root, int node) {
+  nodes_.resize(root.bounds.lo.size());
   writer.put(node);
   writer.put(root.relax32.lo);
   writer.put(root.relax32.hi);
   writer.put(root.relax64.lo);
   writer.put(root.relax64.hi);
   for (int v = 0; v <= node; ++v) {
-    writer.put(root.bounds.lo[v]);
-    writer.put(root.bounds.hi[v]);
-    put_lines(writer, root.relax32.lines[v]);
-    put_lines(writer, root.relax64.lines[v]);
-    put_magnitude(writer, root.magnitude.value[v]);
-    put_magnitude(writer, root.magnitude.affine[v]);
+    comm::Writer one;
+    put_node(one, root, v);
+    comm::Bytes bytes = one.take();
+    const bool told = bytes == nodes_[v];
+    writer.put(told);
+    if (told) continue;
+    writer.put_rest(bytes.data(), bytes.size());
+    nodes_[v] = std::move(bytes);
   }
 }
 
-Root get_root(comm::Reader& reader, const Graph& graph, int node) {
+const Root& RootHeard::get(comm::Reader& reader, const Graph& graph, int node) {
   const std::size_t nodes = graph.nodes.size();
-  Root root;
-  root.bounds.lo.resize(nodes);
-  root.bounds.hi.resize(nodes);
-  root.relax32.lines.resize(nodes);
-  root.relax64.lines.resize(nodes);
-  root.magnitude.value.resize(nodes);
-  root.magnitude.affine.resize(nodes);
+  root_.bounds.lo.resize(nodes);
+  root_.bounds.hi.resize(nodes);
+  root_.relax32.lines.resize(nodes);
+  root_.relax64.lines.resize(nodes);
+  root_.magnitude.value.resize(nodes);
+  root_.magnitude.affine.resize(nodes);
   reader.require(reader.get<int>() == node && node >= 0 && node < static_cast<int>(nodes),
                  "a root for rows of another node");
   const std::size_t inputs = size_of(graph, 0);
-  for (auto* end : {&root.relax32.lo, &root.relax32.hi}) {
+  for (auto* end : {&root_.relax32.lo, &root_.relax32.hi}) {
     get_exactly(reader, *end, inputs, "a box has an interval for each input");
   }
-  for (auto* end : {&root.relax64.lo, &root.relax64.hi}) {
+  for (auto* end : {&root_.relax64.lo, &root_.relax64.hi}) {
     get_exactly(reader, *end, inputs, "a box has an interval for each input");
   }
   for (int v = 0; v <= node; ++v) {
-    const std::size_t n = size_of(graph, v);
-    const bool affine = v > 0 && !elementwise(graph.nodes[v].op);
-    get_interval(reader, n, root.bounds.lo[v], root.bounds.hi[v]);
-    root.relax32.lines[v] = get_lines<float>(reader, graph, v);
-    root.relax64.lines[v] = get_lines<double>(reader, graph, v);
-    root.magnitude.value[v] = get_magnitude(reader, affine ? 0 : n);
-    root.magnitude.affine[v] = get_magnitude(reader, affine ? n : 0);
+    if (!reader.get<bool>()) {
+      get_node(reader, graph, v, root_);
+    } else {
+      reader.require(root_.bounds.lo[v].size() == size_of(graph, v),
+                     "a node as it was told before, which it never was");
+    }
   }
-  return root;
+  return root_;
+}
+
+void put_root(comm::Writer& writer, const Root& root, int node) {
+  RootTold().put(writer, root, node);
+}
+
+Root get_root(comm::Reader& reader, const Graph& graph, int node) {
+  RootHeard heard;
+  heard.get(reader, graph, node);
+  return heard.take();
 }
 
 void put_bounds(comm::Writer& writer, const Bounds& bounds) {

@@ -1,6 +1,9 @@
 // What ranks tell each other about rows, as bytes.
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include "bound/optimise.h"
 #include "comm/packet.h"
 
@@ -13,6 +16,27 @@ namespace coronet::bound {
 /// What rows of node `node` and below need of a root.
 void put_root(comm::Writer& writer, const Root& root, int node);
 Root get_root(comm::Reader& reader, const Graph& graph, int node);
+
+/// The same of roots of one graph that are told one after the other, as lists of rows are bounded
+/// for node after node: a node that is as it was told last is not told again. This is the side of
+/// who tells, and keeps what it told.
+class RootTold {
+ public:
+  void put(comm::Writer& writer, const Root& root, int node);
+
+ private:
+  std::vector<comm::Bytes> nodes_;  // empty: never told
+};
+/// The side of who hears all that the other puts, and keeps what was not told anew.
+class RootHeard {
+ public:
+  /// Valid until the next call; where it throws, nothing more can be heard.
+  const Root& get(comm::Reader& reader, const Graph& graph, int node);
+  [[nodiscard]] Root take() { return std::move(root_); }
+
+ private:
+  Root root_;
+};
 
 /// Of all nodes.
 void put_bounds(comm::Writer& writer, const Bounds& bounds);

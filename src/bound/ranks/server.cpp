@@ -59,6 +59,7 @@ class Server {
     std::optional<Reduced> own;  // of another one
     const Graph& graph;
     std::shared_ptr<Context> context;
+    RootHeard heard;
 
     Prepared(std::optional<Reduced> reduced, const Graph& whole, const ServerSettings& settings)
         : own(std::move(reduced)), graph(own ? own->graph : whole), context(settings.make(graph)) {}
@@ -92,13 +93,14 @@ class Server {
   }
 
   void bound(comm::Reader& reader) {
-    Context& context = *known(reader).context;
+    Prepared& prepared = known(reader);
+    Context& context = *prepared.context;
     const auto on_device = reader.get<bool>();
     const Deadline deadline(elapsed_seconds() + get_seconds(reader));
     const OptimiseSettings settings = get_settings(reader);
     const Graph& graph = context.net32.graph();
     const RowList list = get_list(reader, graph);
-    const Root root = get_root(reader, graph, list.node);
+    const Root& root = prepared.heard.get(reader, graph, list.node);
     reader.end();
     if (settings_.ledger != nullptr) settings_.ledger->saw(MemoryClass::kBounds, root.bytes());
     const Deadline until = deadline.unless(group_.channel().broken());
