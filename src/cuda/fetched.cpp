@@ -286,6 +286,7 @@ void FetchedWeights::pack(const std::vector<Part>& parts, comm::Communicator& gr
 
 void FetchedWeights::keep(std::size_t bytes) {
   if (shards_ == nullptr) return;
+  kept_.clear();
   spare_ = bytes;
   kept_.resize(weights_.size());
 }

@@ -54,7 +54,7 @@ class FetchedWeights {
   void pack(const std::vector<Part>& parts, comm::Communicator& group);
   /// Until the next pack(), tiles of shared weights stay on the device once they have come, as many
   /// of each as have room in so many bytes of the arena: few rows are multiplied by a tile sooner
-  /// than it comes.
+  /// than it comes. What stayed before does not any more.
   void keep(std::size_t bytes);
 
   /// Counts what the device waited for (Shards::waited()), of products that are over.

@@ -238,6 +238,7 @@ class CudaRows final : public RowDevice {
   std::unique_ptr<Swarm> swarm(const Boxes& boxes) override {
     refuse_shares();
     engine_.device.use();
+    give_back_tiles();
     if (!points_) {
       points_.emplace(cuda_network<float>(engine_.device, cuda::Precision::kExact, engine_.weights,
                                           engine_.host));
@@ -248,6 +249,7 @@ class CudaRows final : public RowDevice {
   std::unique_ptr<DomainRows> domains(const DomainSpace& space) override {
     refuse_shares();
     engine_.device.use();
+    give_back_tiles();
     return make_cuda_domain_rows(engine_.device, engine_.whole.net32, engine_.whole.net64, space,
                                  engine_.chunk_bytes);
   }
@@ -260,6 +262,11 @@ class CudaRows final : public RowDevice {
   void refuse_shares() const {
     if (engine_.devices == nullptr) return;
     throw Error(ErrorKind::kInternal, "ranks that share the neurons bound rows and no more");
+  }
+
+  /// What lists of rows left unused is wanted now.
+  void give_back_tiles() {
+    if (engine_.fetched != nullptr) engine_.fetched->keep(0);
   }
 
   CudaEngine engine_;
