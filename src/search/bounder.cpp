@@ -27,14 +27,14 @@ Bounder::Bounder(bound::Context& context, const bound::Root& root, Objectives ob
   device_ = std::make_unique<DeviceBounder>(context, layout_);
 }
 
-bool Bounder::for_device(int domains) const {
-  return device_ && context_.for_device(2 * domains, layout_.objectives().node);
+bool Bounder::for_device(std::size_t domains) const {
+  if (!device_) return false;
+  constexpr std::size_t kMany = 1 << 24;  // no answer changes beyond
+  const int rows = 2 * static_cast<int>(std::min(domains, kMany));
+  return context_.for_device(rows, layout_.objectives().node);
 }
 
-int Bounder::round() const {
-  const int workers = context_.workers.size() * chunk();
-  return device_ ? std::max(workers, device_->round()) : workers;
-}
+int Bounder::round() const { return context_.workers.size() * chunk(); }
 
 int Bounder::chunk() const { return domains_at_once(layout_.plan32(), context_.options); }
 
@@ -159,11 +159,16 @@ Bounded Bounder::run_on_workers(const std::vector<Domain>& domains, int iteratio
   return all;
 }
 
+void Bounder::run(Worklist& list, int iterations, const std::function<bool()>& stop,
+                  const Look& look) {
+  if (for_device(list.waiting())) return device_->run(list, iterations, stop, look);
+  list.take_back(run_on_workers(list.take_batch(round()), iterations, stop, look));
+}
+
 Bounded Bounder::run(std::vector<Domain> domains, int iterations, const std::function<bool()>& stop,
                      const Look& look) {
-  return for_device(static_cast<int>(domains.size()))
-             ? device_->run(std::move(domains), iterations, stop, look)
-             : run_on_workers(domains, iterations, stop, look);
+  return for_device(domains.size()) ? device_->run(std::move(domains), iterations, stop, look)
+                                    : run_on_workers(domains, iterations, stop, look);
 }
 
 /// The unsplit neuron whose upper line's intercept costs the bound most.
@@ -201,7 +206,7 @@ void Bounder::choose_split(const Pass<T>& pass, const Batch<T>& batch, int r, Do
 
 std::vector<double> Bounder::rigorous(std::vector<Domain>& domains) {
   const int total = static_cast<int>(domains.size());
-  if (for_device(total)) return device_->rigorous(domains);
+  if (for_device(domains.size())) return device_->rigorous(domains);
   const int tasks = (total + kDoublesAtOnce - 1) / kDoublesAtOnce;
   std::vector<std::vector<double>> parts(tasks);
   context_.workers.run(tasks, [&](int task, int worker) {

@@ -2,6 +2,7 @@
 // each (beta-CROWN, Wang et al. 2021).
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "bound/context.h"
 #include "search/batch.h"
 #include "search/device_bounder.h"
+#include "search/worklist.h"
 
 namespace coronet::search {
 
@@ -23,10 +25,12 @@ class Bounder {
   Bounder(bound::Context& context, const bound::Root& root, Objectives objectives);
 
   [[nodiscard]] const Layout& layout() const { return layout_; }
-  /// How many domains to hand over at a time, so that every worker, or the device, has a full
-  /// batch.
+  /// How many domains to hand over at a time, so that every worker has a full batch.
   [[nodiscard]] int round() const;
 
+  /// Bounds some domains of a list, as run() below does: so many as keep the workers, or the
+  /// device, busy for a while.
+  void run(Worklist& list, int iterations, const std::function<bool()>& stop, const Look& look);
   /// Bounds the two children of each domain, or the domain itself where its split is not chosen
   /// yet. Where `stop` says so, gives domains back as they came.
   Bounded run(std::vector<Domain> domains, int iterations, const std::function<bool()>& stop,
@@ -42,7 +46,7 @@ class Bounder {
   /// Domains of a batch of one worker.
   [[nodiscard]] int chunk() const;
   /// Is the device to bound so many domains?
-  [[nodiscard]] bool for_device(int domains) const;
+  [[nodiscard]] bool for_device(std::size_t domains) const;
   Bounded run_on_workers(const std::vector<Domain>& domains, int iterations,
                          const std::function<bool()>& stop, const Look& look);
   void run_chunk(const std::vector<Domain>& domains, int first, int last, int iterations,

@@ -1,5 +1,6 @@
 // Domains bounded on a device beside the CPU. While the device bounds one batch, the workers take
-// the one before out of its arrays and put the next one into them.
+// the one before out of its arrays and put the next one into them: what is split next may come of
+// the one before.
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include "bound/context.h"
 #include "search/bounded.h"
 #include "search/flat_batch.h"
+#include "search/worklist.h"
 
 namespace coronet::search {
 
@@ -19,15 +21,19 @@ class DeviceBounder {
   /// on the CPU.
   DeviceBounder(bound::Context& context, const Layout& layout);
 
-  /// How many domains keep the device busy.
-  [[nodiscard]] int round() const;
+  /// Domains of a batch, at most.
+  [[nodiscard]] int most() const { return rows_->most() / 2; }
 
-  /// As Bounder::run() and rigorous().
+  /// As those of Bounder.
+  void run(Worklist& list, int iterations, const std::function<bool()>& stop, const Look& look);
   Bounded run(std::vector<Domain> domains, int iterations, const std::function<bool()>& stop,
               const Look& look);
   std::vector<double> rigorous(const std::vector<Domain>& domains);
 
  private:
+  /// The next batch of this call's; 0: the call ends with those that are on their way.
+  [[nodiscard]] std::size_t next_batch(const Worklist& list, int begun) const;
+
   bound::Context& context_;
   const Layout& layout_;
   std::unique_ptr<bound::DomainRows> rows_;

@@ -23,7 +23,7 @@ FlatBatch::FlatBatch(const Layout& layout) : layout_(layout) {
 }
 
 template <class Fn>
-void FlatBatch::for_children(int task, const Fn& fn) const {
+void FlatBatch::for_children(int task, const Fn& fn) {
   Place place = places_[task];
   const std::size_t last = std::min<std::size_t>((task + 1) * kDomains, domains_.size());
   for (std::size_t i = task * kDomains; i < last; ++i) {
@@ -69,8 +69,8 @@ void FlatBatch::place(Workers& workers) {
   }
 }
 
-void FlatBatch::pack(Workers& workers, std::span<Domain> domains) {
-  domains_ = domains;
+void FlatBatch::pack(Workers& workers, std::vector<Domain> domains) {
+  domains_ = std::move(domains);
   place(workers);
   workers.run(static_cast<int>(places_.size()), [&](int task, int) {
     for_children(task, [&](const Child& child, Place& place) { pack_row(child, place); });

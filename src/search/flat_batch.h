@@ -1,7 +1,7 @@
 // Domains as the flat arrays that a device takes, and back, over the workers.
 #pragma once
 
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "base/parallel.h"
@@ -17,12 +17,13 @@ class FlatBatch {
   explicit FlatBatch(const Layout& layout);
 
   /// Rows are the two children of each domain, or the domain itself where its split is not chosen.
-  /// The domains stay where they are, as they are, until unpack().
-  void pack(Workers& workers, std::span<Domain> domains);
+  void pack(Workers& workers, std::vector<Domain> domains);
   [[nodiscard]] bound::FlatDomains& flat() { return flat_; }
-  /// What the device left of the domains, which are empty from then on: they take memory, and the
-  /// workers give it back sooner than one thread does.
+  /// What the device left of the domains. They themselves go: they take memory, and the workers
+  /// give it back sooner than one thread does.
   [[nodiscard]] Bounded unpack(Workers& workers, const bound::DomainBounds& bounds);
+  /// The domains as they came, instead.
+  [[nodiscard]] std::vector<Domain> release() { return std::exchange(domains_, {}); }
 
  private:
   /// A row: the domain, with its split in this phase where that is not 0.
@@ -38,13 +39,13 @@ class FlatBatch {
   };
   /// Calls fn(child, place of its splits) for the children of one task's domains.
   template <class Fn>
-  void for_children(int task, const Fn& fn) const;
+  void for_children(int task, const Fn& fn);
   void place(Workers& workers);
   void pack_row(const Child& child, Place& place);
   [[nodiscard]] Domain unpack_row(const Child& child, Place& place) const;
 
   const Layout& layout_;
-  std::span<Domain> domains_;
+  std::vector<Domain> domains_;
   std::size_t slopes_ = 0;     // of a row
   std::vector<Place> places_;  // [tasks] where each begins
   bound::FlatDomains flat_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "bound/concrete.h"
@@ -69,11 +70,15 @@ NeuronRounds::NeuronRounds(bound::Context& context, const bound::Root& root,
 void NeuronRounds::round() {
   const int iterations = std::max(1, context_.options.branch_iterations);
   const auto stop = [this] { return deadline_.passed() || judge_.found(); };
-  Bounded bounded = bounder_.run(take(bounder_.round()), iterations, stop, look_);
+  bounder_.run(*this, iterations, stop, look_);
+  decide_leaves(std::exchange(leaves_, {}));
+  if (elapsed_seconds() >= next_attack_) attack_open();
+}
+
+void NeuronRounds::take_back(Bounded bounded) {
   count_bounded(bounded.count);
   add(std::move(bounded.open));
-  decide_leaves(std::move(bounded.exhausted));
-  if (elapsed_seconds() >= next_attack_) attack_open();
+  std::move(bounded.exhausted.begin(), bounded.exhausted.end(), std::back_inserter(leaves_));
 }
 
 /// Domains with nothing left to split are decided as linear programmes; those for which there was

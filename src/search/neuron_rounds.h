@@ -2,6 +2,7 @@
 // programmes where nothing is left to split, and attacks now and then.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "bound/context.h"
@@ -12,10 +13,11 @@
 #include "search/rounds.h"
 #include "search/spec.h"
 #include "search/tree.h"
+#include "search/worklist.h"
 
 namespace coronet::search {
 
-class NeuronRounds final : public Rounds<Domain> {
+class NeuronRounds final : public Rounds<Domain>, private Worklist {
  public:
   /// Refers to all of it; bounds no longer than until the deadline. `attack_step`: from an attack's
   /// number to the next one's, where several ranks make attacks of their own.
@@ -28,6 +30,9 @@ class NeuronRounds final : public Rounds<Domain> {
   [[nodiscard]] Findings findings() const override;
 
  private:
+  [[nodiscard]] std::size_t waiting() const override { return count(); }
+  std::vector<Domain> take_batch(std::size_t most) override { return take(most); }
+  void take_back(Bounded bounded) override;
   void decide_leaves(std::vector<Domain> leaves);
   void attack_open();
 
@@ -41,6 +46,7 @@ class NeuronRounds final : public Rounds<Domain> {
   const int attack_step_;
   Bounder bounder_;
   Look look_;
+  std::vector<Domain> leaves_;  // of the round
   const double began_;
   double next_attack_;
   std::vector<double> best_attack_;  // [clauses]
