@@ -128,7 +128,7 @@ Bounded FlatBatch::unpack(Workers& workers, const bound::DomainBounds& bounds) {
         }
         parts[task].add(std::move(d));
       }
-      if (child.phase <= 0) *child.domain = {};
+      if (child.phase <= 0) *child.domain = {};  // where no row has taken its memory over
     });
   });
   Bounded all;
@@ -137,28 +137,48 @@ Bounded FlatBatch::unpack(Workers& workers, const bound::DomainBounds& bounds) {
   return all;
 }
 
+/// The last of a domain's rows takes its memory over.
 Domain FlatBatch::unpack_row(const Child& child, Place& place) const {
-  const Domain& from = *child.domain;
+  Domain& from = *child.domain;
+  const std::uint16_t* slopes = flat_.slopes.data() + child.row * slopes_;
   Domain d;
   d.objective = from.objective;
-  d.lambda = from.lambda;
-  d.decisions.reserve(from.decisions.size() + 1);
-  d.decisions = from.decisions;
+  // Millions may be open: they take no more than they need.
+  if (child.phase > 0) {
+    d.lambda = from.lambda;
+    d.decisions.reserve(from.decisions.size() + 1);
+    d.decisions = from.decisions;
+    if (!layout_.whole()) d.alpha.resize(from.alpha.size());
+  } else {
+    d.lambda = std::move(from.lambda);
+    d.decisions = std::move(from.decisions);
+    d.alpha = std::move(from.alpha);
+    if (child.phase != 0) d.decisions.reserve(d.decisions.size() + 1);
+  }
   if (child.phase != 0) {
     d.decisions.push_back({from.split_node, from.split_neuron, child.phase, 0});
   }
   for (Decision& s : d.decisions) s.beta = flat_.splits[s.node].beta[place.split[s.node]++];
-  const std::uint16_t* slopes = flat_.slopes.data() + child.row * slopes_;
   if (layout_.whole()) {
     d.alpha.assign(slopes, slopes + slopes_);
     return d;
   }
+  if (d.alpha.empty()) d.alpha.resize(reached(child.row));
+  std::size_t next = 0;
   for (int v : layout_.relus()) {
     layout_.for_each_free(flat_.form32.set(), v, child.row,
-                          [&](int k, int, int) { d.alpha.push_back(slopes[k]); });
+                          [&](int k, int, int) { d.alpha[next++] = slopes[k]; });
     slopes += layout_.free(v).size();
   }
   return d;
+}
+
+std::size_t FlatBatch::reached(int row) const {
+  std::size_t count = 0;
+  for (int v : layout_.relus()) {
+    layout_.for_each_free(flat_.form32.set(), v, row, [&](int, int, int) { ++count; });
+  }
+  return count;
 }
 
 }  // namespace coronet::search

@@ -43,6 +43,8 @@ class FlatBatch {
   void place(Workers& workers);
   void pack_row(const Child& child, Place& place);
   [[nodiscard]] Domain unpack_row(const Child& child, Place& place) const;
+  /// Free neurons that the row's window reaches.
+  [[nodiscard]] std::size_t reached(int row) const;
 
   const Layout& layout_;
   std::vector<Domain> domains_;
