@@ -173,5 +173,20 @@ TEST(DeviceBounder, OpenDomainsTakeNoMoreThanTheyNeed) {
   }
 }
 
+TEST(DeviceBounder, FlatDomainsAreInTheDevicesMemory) {
+  test::CountingMemory memory;
+  {
+    Game game(2);
+    game.device.rules.memory = &memory;
+    DeviceBounder bounder(game.engine.context, game.layout);
+    Stack stack;
+    game.plant(stack);
+    while (stack.waiting() > 0) bounder.run(stack, 1, kNever, nullptr);
+    // Two batches of slopes at least.
+    EXPECT_GE(memory.most, 2 * 64 * game.layout.slopes() / 2 * sizeof(std::uint16_t));
+  }
+  EXPECT_EQ(memory.bytes, 0U);
+}
+
 }  // namespace
 }  // namespace coronet::search

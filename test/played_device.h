@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -15,6 +16,27 @@
 
 namespace coronet::test {
 
+/// Counts what is taken and not given back.
+class CountingMemory final : public std::pmr::memory_resource {
+ public:
+  std::size_t bytes = 0;
+  std::size_t most = 0;
+
+ private:
+  void* do_allocate(std::size_t size, std::size_t alignment) override {
+    bytes += size;
+    most = std::max(most, bytes);
+    return std::pmr::new_delete_resource()->allocate(size, alignment);
+  }
+  void do_deallocate(void* p, std::size_t size, std::size_t alignment) override {
+    bytes -= size;
+    std::pmr::new_delete_resource()->deallocate(p, size, alignment);
+  }
+  [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+    return this == &other;
+  }
+};
+
 class PlayedRows final : public bound::DomainRows {
  public:
   struct Rules {
@@ -22,11 +44,13 @@ class PlayedRows final : public bound::DomainRows {
     int depth = 10;  ///< from so many splits on a row is refuted
     /// Called in each batch, which has this number and these rows.
     std::function<void(int batch, int rows)> during = [](int, int) {};
+    std::pmr::memory_resource* memory = std::pmr::get_default_resource();
   };
 
   PlayedRows(const bound::DomainSpace& space, const Rules& rules) : space_(space), rules_(rules) {}
 
   [[nodiscard]] int most() const override { return rules_.most; }
+  [[nodiscard]] std::pmr::memory_resource& host_memory() override { return *rules_.memory; }
 
   /// Each time, every slope becomes greater by one and every beta is the number of its row's
   /// splits.

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory_resource>
 #include <vector>
 
-#include "base/aligned.h"
+#include "base/resource_vector.h"
 #include "bound/optimise.h"
 #include "bound/plan.h"
 #include "bound/rows.h"
@@ -26,18 +27,31 @@ struct FlatDomains {
   /// Split neurons of one node: z >= 0 (sign 1) or z <= 0 (sign -1) in `row`, with the multiplier
   /// beta. A row splits a neuron at most once.
   struct Splits {
-    std::vector<int> row, neuron;
-    std::vector<float> sign, beta;
+    ResourceVector<int> row, neuron;
+    ResourceVector<float> sign, beta;
+
+    explicit Splits(std::pmr::memory_resource& memory)
+        : row(ResourceAllocator<int>(&memory)),
+          neuron(ResourceAllocator<int>(&memory)),
+          sign(ResourceAllocator<float>(&memory)),
+          beta(ResourceAllocator<float>(&memory)) {}
   };
+
+  /// Empty, in such memory, which outlives them.
+  FlatDomains(int nodes, std::pmr::memory_resource& memory)
+      : slopes(ResourceAllocator<std::uint16_t>(&memory)),
+        has_slopes(ResourceAllocator<unsigned char>(&memory)),
+        splits(nodes, Splits(memory)) {}
 
   /// What each row asks for, to be optimised and to be settled; without slopes and splits.
   Rows<float> form32;
   Rows<double> form64;
   /// [rows][neurons free of each node, in the order of DomainSpace::relus], 1 = 65535; 0 where the
   /// row's window does not reach the neuron.
-  AlignedVector<std::uint16_t> slopes;
-  std::vector<unsigned char> has_slopes;  ///< [rows]; 0: the lines' own, whatever stands in slopes
-  std::vector<Splits> splits;             ///< [nodes]
+  ResourceVector<std::uint16_t> slopes;
+  ResourceVector<unsigned char>
+      has_slopes;              ///< [rows]; 0: the lines' own, whatever stands in slopes
+  std::vector<Splits> splits;  ///< [nodes]
 
   [[nodiscard]] int count() const { return form32.count; }
 };
@@ -69,6 +83,10 @@ class DomainRows {
   virtual ~DomainRows() = default;
   /// Most rows of a call.
   [[nodiscard]] virtual int most() const = 0;
+  /// Where flat domains had best be: memory that the device copies from and to by itself.
+  [[nodiscard]] virtual std::pmr::memory_resource& host_memory() {
+    return *std::pmr::get_default_resource();
+  }
   /// Optimises slopes and betas in float32, and leaves those of each row's bound in `domains`. A
   /// row that became positive is pulled again in double with them. Asks `stop` before each
   /// iteration.

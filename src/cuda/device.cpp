@@ -124,7 +124,8 @@ void Staging::send(void* to, std::size_t bytes, cudaStream_t stream) {
 
 Device::Device(int ordinal, std::size_t limit)
     : properties_(open(ordinal)),
-      arena_(std::make_unique<DeviceHeap>(limit > 0 ? limit : usable(properties_))) {
+      arena_(std::make_unique<DeviceHeap>(limit > 0 ? limit : usable(properties_))),
+      host_memory_(ordinal) {
   CORONET_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   CORONET_CUDA_CHECK(cublasCreate(&blas_));
   // The stream first: setting it takes cuBLAS's workspace away.
@@ -150,17 +151,25 @@ void Device::put(void* to, const void* from, std::size_t bytes) const {
   if (bytes == 0) return;
   // From pageable memory this returns when the source has been read; from pinned memory it does
   // not.
-  CORONET_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
+  start_put(to, from, bytes);
   cudaPointerAttributes attributes{};
   CORONET_CUDA_CHECK(cudaPointerGetAttributes(&attributes, from));
   if (attributes.type == cudaMemoryTypeHost) wait();
 }
 
+void Device::start_put(void* to, const void* from, std::size_t bytes) const {
+  if (bytes == 0) return;
+  CORONET_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
+}
+
 void Device::get(void* to, const void* from, std::size_t bytes) const {
-  if (bytes > 0) {
-    CORONET_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
-  }
+  start_get(to, from, bytes);
   wait();
+}
+
+void Device::start_get(void* to, const void* from, std::size_t bytes) const {
+  if (bytes == 0) return;
+  CORONET_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
 }
 
 void Device::copy(void* to, const void* from, std::size_t bytes) const {

@@ -4,10 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <memory_resource>
 #include <string>
 #include <vector>
 
 #include "cuda/arena.h"
+#include "cuda/pinned.h"
 
 // CUDA's own names, so that these headers do not need CUDA's.
 struct CUstream_st;
@@ -115,8 +117,14 @@ class Device {
     fill(staging_->room());
     staging_->send(to, bytes, stream_);
   }
+  /// The same without waiting: `from` may be changed after the next wait().
+  void start_put(void* to, const void* from, std::size_t bytes) const;
   /// Device to host; waits for it.
   void get(void* to, const void* from, std::size_t bytes) const;
+  /// The same without waiting: `to` may be read after the next wait().
+  void start_get(void* to, const void* from, std::size_t bytes) const;
+  /// For what is copied from and to the device over and over.
+  [[nodiscard]] std::pmr::memory_resource& host_memory() { return host_memory_; }
   void copy(void* to, const void* from, std::size_t bytes) const;
   void zero(void* to, std::size_t bytes) const;
 
@@ -127,6 +135,7 @@ class Device {
   Arena arena_;
   Buffer<char> workspace_;  // cuBLAS's
   std::unique_ptr<Staging> staging_;
+  PinnedMemory host_memory_;
 };
 
 }  // namespace coronet::cuda

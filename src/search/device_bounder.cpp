@@ -51,7 +51,7 @@ DeviceBounder::DeviceBounder(bound::Context& context, const Layout& layout)
       layout_(layout),
       rows_(context.device->domains(
           {layout.root(), layout.plan32(), layout.plan64(), layout.relus(), layout.free()})),
-      batch_{FlatBatch(layout), FlatBatch(layout)} {}
+      batch_{FlatBatch(layout, rows_->host_memory()), FlatBatch(layout, rows_->host_memory())} {}
 
 std::size_t DeviceBounder::next_batch(const Worklist& list, int begun) const {
   const std::size_t least = std::min<std::size_t>(kLeastDomains, most());

@@ -18,7 +18,8 @@ void skip_splits(const Domain& d, float phase, std::vector<int>& split) {
 
 }  // namespace
 
-FlatBatch::FlatBatch(const Layout& layout) : layout_(layout) {
+FlatBatch::FlatBatch(const Layout& layout, std::pmr::memory_resource& memory)
+    : layout_(layout), flat_(layout.objectives().node + 1, memory) {
   for (int v : layout.relus()) slopes_ += layout.free(v).size();
 }
 
@@ -59,7 +60,6 @@ void FlatBatch::place(Workers& workers) {
   layout_.shape_form(flat_.form64, next.row);
   flat_.slopes.resize(next.row * slopes_);
   flat_.has_slopes.resize(next.row);
-  flat_.splits.resize(nodes);
   for (int v = 0; v < nodes; ++v) {
     auto& splits = flat_.splits[v];
     splits.row.resize(next.split[v]);

@@ -1,6 +1,7 @@
 // Domains as the flat arrays that a device takes, and back, over the workers.
 #pragma once
 
+#include <memory_resource>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace coronet::search {
 /// One batch at a time; its arrays are kept for the next.
 class FlatBatch {
  public:
-  explicit FlatBatch(const Layout& layout);
+  /// In such memory, which outlives it.
+  FlatBatch(const Layout& layout, std::pmr::memory_resource& memory);
 
   /// Rows are the two children of each domain, or the domain itself where its split is not chosen.
   void pack(Workers& workers, std::vector<Domain> domains);

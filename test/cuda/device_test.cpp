@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <numeric>
+#include <vector>
 
 #include "base/error.h"
+#include "base/resource_vector.h"
 #include "cuda_fixture.h"
 
 namespace coronet::cuda {
@@ -35,6 +39,39 @@ TEST(CudaEnvironment, WhatChangesArithmeticIsRefused) {
 }
 
 using CudaDevice = CudaTest;
+
+// Vectors of all sizes go there and back without a wait of their own; large ones are pinned, and
+// have the memory of those before them.
+TEST_F(CudaDevice, CopiesFromItsHostMemoryNeedOneWait) {
+  using Vector = ResourceVector<int>;
+  constexpr std::size_t kLarge = std::size_t{1} << 20;
+  const void* before = nullptr;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<Vector> from;
+    std::vector<Vector> back;
+    std::vector<Buffer<int>> there;
+    for (const std::size_t n : {std::size_t{1}, std::size_t{1000}, std::size_t{100000}, kLarge}) {
+      from.emplace_back(ResourceAllocator<int>(&device().host_memory()));
+      from.back().resize(n);
+      std::iota(from.back().begin(), from.back().end(), round);
+      there.push_back(device().take<int>(n, Tensor::kDomains, "a copy"));
+      device().start_put(there.back().data(), from.back().data(), n * sizeof(int));
+    }
+    device().wait();
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      back.emplace_back(ResourceAllocator<int>(&device().host_memory()));
+      back[i].resize(from[i].size());
+      device().start_get(back[i].data(), there[i].data(), back[i].size() * sizeof(int));
+    }
+    device().wait();
+    for (std::size_t i = 0; i < from.size(); ++i) EXPECT_TRUE(from[i] == back[i]);
+    const void* const now = std::min<const void*>(from.back().data(), back.back().data());
+    if (before != nullptr) {
+      EXPECT_EQ(now, before);
+    }
+    before = now;
+  }
+}
 
 TEST_F(CudaDevice, UnknownOrdinal) {
   try {

@@ -85,6 +85,11 @@ class Cuda : public ArenaArrays {
   void read(const T* from, std::size_t n, T* to) const {
     device_->download(to, from, n);
   }
+  /// The same without waiting for it, as Device::start_get().
+  template <class T>
+  void start_read(const T* from, std::size_t n, T* to) const {
+    device_->start_get(to, from, n * sizeof(T));
+  }
   template <class T>
   void write(const T* from, std::size_t n, T* to) const {
     device_->put(to, from, n * sizeof(T));
@@ -95,6 +100,14 @@ class Cuda : public ArenaArrays {
     using T = typename Vector::value_type;
     Array<T> to = take<T>(from.size());
     device_->put(to.data(), from.data(), from.size() * sizeof(T));
+    return to;
+  }
+  /// The same without waiting for it, as Device::start_put().
+  template <class Vector>
+  auto start_upload(const Vector& from) const {
+    using T = typename Vector::value_type;
+    Array<T> to = take<T>(from.size());
+    device_->start_put(to.data(), from.data(), from.size() * sizeof(T));
     return to;
   }
 

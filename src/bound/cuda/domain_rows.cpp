@@ -60,6 +60,7 @@ class CudaDomainRows final : public DomainRows {
   }
 
   [[nodiscard]] int most() const override { return most_; }
+  [[nodiscard]] std::pmr::memory_resource& host_memory() override { return device_.host_memory(); }
 
   DomainBounds bound(FlatDomains& domains, const DomainSettings& settings,
                      const std::function<bool()>& stop) override;
@@ -129,17 +130,17 @@ Rows<float, Cuda> CudaDomainRows::upload(const FlatDomains& domains, Packed& pac
   Rows<float, Cuda> rows = on_device(state_, domains.form32);
   rows.id.resize(rows.count);
   std::iota(rows.id.begin(), rows.id.end(), 0);
-  packed.slopes = state_.upload(domains.slopes);
-  packed.has = state_.upload(domains.has_slopes);
+  packed.slopes = state_.start_upload(domains.slopes);
+  packed.has = state_.start_upload(domains.has_slopes);
   unpack(relax32_, packed, nullptr, true, rows);
   rows.splits.resize(space_.plan32.start + 1);
   for (int v : space_.relus) {
     const FlatDomains::Splits& from = domains.splits[v];
     Cuda::Splits<float>& to = rows.splits[v];
-    to.row = state_.upload(from.row);
-    to.neuron = state_.upload(from.neuron);
-    to.sign = state_.upload(from.sign);
-    to.beta = state_.upload(from.beta);
+    to.row = state_.start_upload(from.row);
+    to.neuron = state_.start_upload(from.neuron);
+    to.sign = state_.start_upload(from.sign);
+    to.beta = state_.start_upload(from.beta);
     for (auto* moment : {&to.m, &to.v}) {
       state_.reserve(*moment, from.row.size());
       state_.zero(moment->data(), from.row.size());
@@ -147,6 +148,7 @@ Rows<float, Cuda> CudaDomainRows::upload(const FlatDomains& domains, Packed& pac
     state_.reserve(to.aside, from.row.size());
     to.point();
   }
+  device_.wait();  // for all arrays at once: whoever made them may free them where this throws
   return rows;
 }
 
@@ -239,8 +241,8 @@ class CudaDomainRows::Batch {
       const Cuda::Splits<float>& from = rows_.splits[v];
       Cuda::Splits<double>& to = rows.splits[v];
       const std::size_t n = from.row.size();
-      to.row = state.upload(domains_.splits[v].row);
-      to.neuron = state.upload(domains_.splits[v].neuron);
+      to.row = state.start_upload(domains_.splits[v].row);
+      to.neuron = state.start_upload(domains_.splits[v].neuron);
       for (auto* array : {&to.sign, &to.beta, &to.aside}) state.reserve(*array, n);
       state.convert(from.sign.data(), n, to.sign.data());
       state.convert(from.beta.data(), n, to.beta.data());
@@ -263,11 +265,12 @@ class CudaDomainRows::Batch {
   /// Back to the host, once all rows have left.
   void download() {
     const Cuda& state = owner_.state_;
-    state.read(packed_.slopes.data(), domains_.slopes.size(), domains_.slopes.data());
+    state.start_read(packed_.slopes.data(), domains_.slopes.size(), domains_.slopes.data());
     for (int v : owner_.space_.relus) {
-      std::vector<float>& beta = domains_.splits[v].beta;
-      if (!beta.empty()) state.read(rows_.splits[v].beta.data(), beta.size(), beta.data());
+      auto& beta = domains_.splits[v].beta;
+      state.start_read(rows_.splits[v].beta.data(), beta.size(), beta.data());
     }
+    owner_.device_.wait();
   }
 
  private:
