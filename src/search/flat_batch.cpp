@@ -11,6 +11,13 @@ namespace {
 /// Domains that a worker takes at a time.
 constexpr int kDomains = 128;
 
+/// Decisions of a domain have room for a few more: most children then have no need of other memory
+/// than their parent's.
+std::size_t room_for(std::size_t decisions) {
+  constexpr std::size_t kAtOnce = 8;
+  return (decisions + kAtOnce - 1) / kAtOnce * kAtOnce;
+}
+
 void skip_splits(const Domain& d, float phase, std::vector<int>& split) {
   for (const Decision& s : d.decisions) ++split[s.node];
   if (phase != 0) ++split[d.split_node];
@@ -143,17 +150,19 @@ Domain FlatBatch::unpack_row(const Child& child, Place& place) const {
   const std::uint16_t* slopes = flat_.slopes.data() + child.row * slopes_;
   Domain d;
   d.objective = from.objective;
-  // Millions may be open: they take no more than they need.
+  // Millions may be open: they take little more than they need.
   if (child.phase > 0) {
     d.lambda = from.lambda;
-    d.decisions.reserve(from.decisions.size() + 1);
+    d.decisions.reserve(room_for(from.decisions.size() + 1));
     d.decisions = from.decisions;
     if (!layout_.whole()) d.alpha.resize(from.alpha.size());
   } else {
     d.lambda = std::move(from.lambda);
     d.decisions = std::move(from.decisions);
     d.alpha = std::move(from.alpha);
-    if (child.phase != 0) d.decisions.reserve(d.decisions.size() + 1);
+    if (child.phase != 0 && d.decisions.size() == d.decisions.capacity()) {
+      d.decisions.reserve(room_for(d.decisions.size() + 1));
+    }
   }
   if (child.phase != 0) {
     d.decisions.push_back({from.split_node, from.split_neuron, child.phase, 0});
