@@ -92,12 +92,12 @@ TEST(DeviceBounder, ATreeEndsWithEachDomainBoundedOnce) {
     std::vector<std::size_t> batches;
     for (const int threads : {1, 3}) {
       Game game(threads);
-      game.device.rules = {most, 13};
+      game.device.rules = {most, 11};
       DeviceBounder bounder(game.engine.context, game.layout);
       Stack stack;
       game.plant(stack);
       while (stack.waiting() > 0) bounder.run(stack, 3, kNever, nullptr);
-      EXPECT_EQ(stack.bounded, (1 << 14) - 1);
+      EXPECT_EQ(stack.bounded, (1 << 12) - 1);
       EXPECT_TRUE(game.device.rows->right());
       for (std::size_t n : stack.taken) EXPECT_LE(n, static_cast<std::size_t>(most / 2));
       if (batches.empty()) batches = stack.taken;
@@ -156,6 +156,38 @@ TEST(DeviceBounder, WhatWasStoppedIsOpenAsItCame) {
     game.device.rules.depth = 10;
     while (stack.waiting() > 0) bounder.run(stack, 1, kNever, nullptr);
     EXPECT_TRUE(game.device.rows->right());
+  }
+}
+
+TEST(DeviceBounder, AListIsBoundedOnce) {
+  for (const int count : {1, 7, 100, 1000}) {
+    for (const int most : {2, 64, 100000}) {
+      Game game(2);
+      game.device.rules = {100000, 30};
+      DeviceBounder bounder(game.engine.context, game.layout);
+      Stack stack;
+      game.plant(stack);
+      while (stack.waiting() < static_cast<std::size_t>(count)) {
+        bounder.run(stack, 1, kNever, nullptr);
+        ASSERT_GT(stack.waiting(), 0U);
+      }
+      game.device.rules.most = most;
+      std::vector<Domain> domains = stack.open;
+      const auto unsplit =
+          std::count_if(domains.begin(), domains.end(), [](auto& d) { return d.split_node < 0; });
+      const Bounded bounded = bounder.run(domains, 1, kNever, nullptr);
+      EXPECT_EQ(bounded.count, 2 * static_cast<std::int64_t>(domains.size()) - unsplit);
+      EXPECT_TRUE(bounded.exhausted.empty());
+      EXPECT_TRUE(game.device.rows->right());
+      // Where it is stopped at once, all come back in their order.
+      const Bounded same = bounder.run(
+          domains, 1, [] { return true; }, nullptr);
+      ASSERT_EQ(same.open.size(), domains.size());
+      for (std::size_t i = 0; i < domains.size(); ++i) {
+        EXPECT_EQ(same.open[i].decisions.size(), domains[i].decisions.size());
+        EXPECT_EQ(same.open[i].split_neuron, domains[i].split_neuron);
+      }
+    }
   }
 }
 
