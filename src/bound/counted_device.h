@@ -27,7 +27,8 @@ struct DeviceRates {
   double launch = 5e-6;    ///< seconds of a kernel at least
   double peer = 200e9;     ///< bytes a second that come from other GPUs
   double host = 10e9;      ///< and from the host
-  double start = 0.1;  ///< seconds until the kernels of an arithmetic, float or double, are loaded
+  double start = 0.03;  ///< seconds for the kernels of an arithmetic, float or double, that loading
+                        ///< weights does not hide
 };
 
 /// Seconds of kernels that run one after the other.

@@ -11,8 +11,8 @@ namespace coronet::search {
 namespace {
 
 /// Batches of a call: what the device waits for the first and after the last one is then little of
-/// all.
-constexpr int kBatches = 16;
+/// all. Between calls memory is looked at, and other ranks are heard.
+constexpr int kBatches = 8;
 /// The device is not full with fewer domains.
 constexpr std::size_t kLeastDomains = 2048;
 
