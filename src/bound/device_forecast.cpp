@@ -89,7 +89,7 @@ struct DeviceForecast::Engine {
   /// cuda::FetchedWeights::pack() of parts [nodes], and keep() of so many bytes.
   void pack(const std::vector<cuda::Part>& parts, const Plan& plan) {
     std::vector<cuda::Part> wanted(weights.size());
-    for (std::size_t v = 0; v < parts.size(); ++v) {
+    for (std::size_t v = 0; v < plan.reached.size(); ++v) {
       if (plan.reached[v] != 0) wanted[v] = parts[v];
     }
     const bool alike = std::equal(wanted.begin(), wanted.end(), packed_parts.begin(),

@@ -65,8 +65,8 @@ std::vector<cuda::Part> CudaNetworks::coming(const Plan& plan) const {
   std::vector<cuda::Part> parts;
   for (int v = 0; v < static_cast<int>(weights_->size()); ++v) {
     if ((*weights_)[v] == nullptr || !(*weights_)[v]->comes()) continue;
-    // The graph may end before the whole one does.
-    const bool used = v < static_cast<int>(parts_.size()) && plan.reached[v] != 0;
+    // The plan, and the graph, may end before the whole one does.
+    const bool used = v < static_cast<int>(plan.reached.size()) && plan.reached[v] != 0;
     parts.push_back(used ? parts_[v] : cuda::Part());
   }
   return parts;
