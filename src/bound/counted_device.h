@@ -24,7 +24,7 @@ struct DeviceRates {
   double fp64 = 20e12;     ///< in double
   double conv = 0.15;      ///< a convolution's products in a second, of a matrix's
   double memory = 2.2e12;  ///< bytes a second that kernels read and write
-  double launch = 5e-6;    ///< seconds of a kernel at least
+  double launch = 1e-5;    ///< seconds of a kernel at least
   double peer = 200e9;     ///< bytes a second that come from other GPUs
   double host = 10e9;      ///< and from the host
   double start = 0.03;  ///< seconds for the kernels of an arithmetic, float or double, that loading
