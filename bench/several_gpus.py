@@ -24,8 +24,8 @@ does not fit, bits are compared with the fewest GPUs on which it does.
 Columns: *at rest* is the most of any rank's weights (its part of them; under fsdp convolutions are whole on every GPU
 beside that); *most* what any GPU held at most (--device cpu: resident bytes of a process); *s* the bounds of all nodes
 and of the property. *Not hidden* is the largest share, over ranks, of their busy time in which they waited for weights
-(fsdp) or for what others tell (tensor, zones; in brackets over what); ranks that share rows tell each other bounds alone,
-which is not timed. *Planned* is `coronet plan` of the same options, loading left out; of neurons that GPUs share there is
+(fsdp; what bringing their parts took before counts too) or for what others tell (tensor, zones; in brackets over what);
+ranks that share rows tell each other bounds alone, which is not timed. *Planned* is `coronet plan` of the same options, loading left out; of neurons that GPUs share there is
 none. *Bits* compares all arrays of --npz. MB are 1e6 bytes.
 
 NumPy is needed for comparing, and for making MLPs.
@@ -210,7 +210,8 @@ def most_bytes(found, device):
 def waited_share(found, way):
     """None where nothing is timed."""
     key = {"fsdp": "fetch_seconds", "tensor": "collective_seconds", "zones": "collective_seconds"}.get(way)
-    shares = [rank[key] / max(1e-9, rank["busy_seconds"]) for rank in found.get("ranks", []) if key in rank]
+    shares = [rank[key] / rank["busy_seconds"] for rank in found.get("ranks", [])
+              if key in rank and rank["busy_seconds"] > 0]
     return max(shares, default=None)
 
 
