@@ -1,4 +1,5 @@
-// A node may be read as another image of the same numbers (after a Reshape that moves nothing): windows must not leak through.
+// A node may be read as another image of the same numbers (after a Reshape that moves nothing):
+// windows must not leak through.
 #include <gtest/gtest.h>
 
 #include "bound/root.h"

@@ -663,8 +663,8 @@ TEST(Pass, SeveralDomainsAreEachItsOwn) {
   }
 }
 
-/// A bound that stands still but for its rounding decides nothing: the rate of its row is nearly the
-/// same on both sides of no gain.
+/// A bound that stands still but for its rounding decides nothing: the rate of its row is nearly
+/// the same on both sides of no gain.
 TEST(Descent, RatesDoNotJumpWhereABoundStandsStill) {
   kernels::Noting<float> how;
   how.settled = true;

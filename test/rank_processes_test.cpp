@@ -382,13 +382,13 @@ TEST_F(RankProcesses, NeuronsAreSharedOnGpusForBoundsOnly) {
 }
 
 TEST_F(RankProcesses, AKilledRankEndsAll) {
-  for (const auto& [victim, command, more] : std::vector<std::tuple<int, const char*, Words>>{
-           {1, "verify", {}},
-           {0, "verify", {}},
-           {1, "bounds", {"--mesh", "tensor=3"}},
-           {0, "bounds", {"--mesh", "tensor=3"}},
-           {1, "verify", {"--weights", "fsdp"}},
-           {0, "verify", {"--weights", "fsdp"}}}) {
+  for (const auto& [victim, command, more] :
+       std::vector<std::tuple<int, const char*, Words>>{{1, "verify", {}},
+                                                        {0, "verify", {}},
+                                                        {1, "bounds", {"--mesh", "tensor=3"}},
+                                                        {0, "bounds", {"--mesh", "tensor=3"}},
+                                                        {1, "verify", {"--weights", "fsdp"}},
+                                                        {0, "verify", {"--weights", "fsdp"}}}) {
     SCOPED_TRACE(std::to_string(victim) + (more.empty() ? "" : ", " + more.back()));
     Words words = endless(command);
     words.insert(words.end(), more.begin(), more.end());

@@ -1,5 +1,5 @@
-// Vectors for kernels: they begin on a cache line, so that no vector load straddles two, and are not
-// filled with zeros when they grow.
+// Vectors for kernels: they begin on a cache line, so that no vector load straddles two, and are
+// not filled with zeros when they grow.
 #pragma once
 
 #include <cstddef>

@@ -88,13 +88,15 @@ void check_planned(const PlanArguments& arguments, const Mesh& mesh) {
   const Options& options = arguments.options;
   const auto refuse = [](const std::string& what) { throw Error(ErrorKind::kBadInput, what); };
   if (options.device.starts_with("cuda") && (arguments.search || mesh.tensor > 1)) {
-    refuse(fmt::format("--device {}: of ranks with GPUs what is planned is bounds over shared rows; "
-                       "searches, and ranks that share the neurons, are planned on CPUs",
-                       options.device));
+    refuse(
+        fmt::format("--device {}: of ranks with GPUs what is planned is bounds over shared rows; "
+                    "searches, and ranks that share the neurons, are planned on CPUs",
+                    options.device));
   }
   if (arguments.search && mesh.tensor > 1) {
-    refuse(fmt::format("--search: what ranks that share the neurons (--mesh {}) split is not planned",
-                       options.mesh));
+    refuse(
+        fmt::format("--search: what ranks that share the neurons (--mesh {}) split is not planned",
+                    options.mesh));
   }
 }
 
@@ -218,7 +220,8 @@ void add_plan(CLI::App& app, int& exit_code) {
       {"--gpu-launch", CORONET_OF(gpu.launch), "seconds that a kernel takes at least"},
       {"--gpu-peer", CORONET_OF(gpu.peer), "bytes a second that a GPU gets from others"},
       {"--gpu-host", CORONET_OF(gpu.host), "and from its host"},
-      {"--gpu-start", CORONET_OF(gpu.start), "seconds until the kernels of an arithmetic are loaded"}};
+      {"--gpu-start", CORONET_OF(gpu.start),
+       "seconds until the kernels of an arithmetic are loaded"}};
 #undef CORONET_OF
   auto given = std::make_shared<plan::CostModel>();
   for (const Constant& c : constants) {

@@ -97,10 +97,10 @@ class Communicator {
   template <class T>
   void reduce_scatter(std::span<const T> all, std::span<T> mine,
                       std::span<const std::size_t> counts, Reduction how);
-  /// The halves of a collective in which every member tells each other one something, for those that
-  /// have to do meanwhile. In the first one part(r) leaves for each other member r; what it refers to
-  /// may change once the next one is asked for. Several may be on their way: all members begin them,
-  /// and end them, in the same order.
+  /// The halves of a collective in which every member tells each other one something, for those
+  /// that have to do meanwhile. In the first one part(r) leaves for each other member r; what it
+  /// refers to may change once the next one is asked for. Several may be on their way: all members
+  /// begin them, and end them, in the same order.
   void begin_exchange(const std::function<std::span<const std::byte>(int member)>& part) const;
   /// [members] what came from each, of so many bytes; from itself: nothing.
   [[nodiscard]] std::vector<Bytes> end_exchange(std::size_t bytes) const;

@@ -29,8 +29,8 @@ class DeviceGroup {
   /// How numbers get from device to device, and why so: DeviceLink::name().
   [[nodiscard]] std::string link() const { return link_->name(); }
 
-  /// DeviceLink::overlaps(): may collectives be begun and ended with others, of either kind, and work
-  /// for the device between? They end in the order in which they began.
+  /// DeviceLink::overlaps(): may collectives be begun and ended with others, of either kind, and
+  /// work for the device between? They end in the order in which they began.
   [[nodiscard]] bool overlaps() const { return link_->overlaps(); }
 
   /// all = the members' parts, one behind the other; member r gives counts[r] numbers. `mine` may

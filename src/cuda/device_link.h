@@ -30,10 +30,11 @@ class DeviceLink {
   DeviceLink(const DeviceLink&) = delete;
   DeviceLink& operator=(const DeviceLink&) = delete;
 
-  /// The first half of an exchange, as all members, at the same time: out[r] goes to member r, as its
-  /// in[rank]; both [members], what a member has for itself is not looked at. Sizes agree. What is
-  /// queued on the device's stream before sees the old numbers, and makes those that leave. Throws
-  /// as Communicator::receive does once a rank has failed, and Error(kRank) where the way is broken.
+  /// The first half of an exchange, as all members, at the same time: out[r] goes to member r, as
+  /// its in[rank]; both [members], what a member has for itself is not looked at. Sizes agree. What
+  /// is queued on the device's stream before sees the old numbers, and makes those that leave.
+  /// Throws as Communicator::receive does once a rank has failed, and Error(kRank) where the way is
+  /// broken.
   virtual void begin(std::span<const Outgoing> out, std::span<const Incoming> in) = 0;
   /// The second half of the exchange that was begun first: what is queued on the device's stream
   /// from now on sees the new numbers. Returns the seconds of it in which the device had nothing

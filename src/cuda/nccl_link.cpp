@@ -202,8 +202,8 @@ class NcclLink final : public DeviceLink {
     check(problem);
     look_until([&] { return state() != Nccl::kInProgress; });
     for (int k = 1; k < n; ++k) {
-      copy(static_cast<std::byte*>(in[from(k)].data) + first,
-           arriving_.data() + (k - 1) * slice_, size(in[from(k)].bytes));
+      copy(static_cast<std::byte*>(in[from(k)].data) + first, arriving_.data() + (k - 1) * slice_,
+           size(in[from(k)].bytes));
     }
   }
 

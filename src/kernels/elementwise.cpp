@@ -4,8 +4,9 @@
 
 #include "kernels/formulas.h"
 
-// The next loop's iterations are independent although out may be z: element i is read before it is written. (clang checks
-// for overlap at run time instead, and would make a loop that it does not vectorise an error.)
+// The next loop's iterations are independent although out may be z: element i is read before it is
+// written. (clang checks for overlap at run time instead, and would make a loop that it does not
+// vectorise an error.)
 #if defined(__clang__)
 #define CORONET_INDEPENDENT
 #else

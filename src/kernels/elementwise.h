@@ -32,7 +32,7 @@ struct ElementwiseTable {
   /// out (+)= a >= 0 ? a alpha : a su; returns the sum of a tu over a < 0
   T (*relu_pull)(int n, const T* a, const T* alpha, const T* su, const T* tu, T* out, bool add);
   /// out (+)= a >= 0 ? a sl : a su; returns the sum of a tl over a >= 0 and a tu over a < 0
-  T (*line_pull)
+  T(*line_pull)
   (int n, const T* a, const T* sl, const T* tl, const T* su, const T* tu, T* out, bool add);
   /// out = a >= 0 ? alpha z : su z + tu (out may be z)
   void (*relu_push)(int n, const T* a, const T* z, const T* alpha, const T* su, const T* tu,

@@ -21,9 +21,9 @@ struct Standing {
 /// How one iteration's bounds are noted.
 template <class T>
 struct Noting {
-  bool first = false;          ///< it is the first iteration
-  bool settled = false;        ///< a step that gained nothing shortens the next ones
-  T shorter = 1;               ///< by this factor
+  bool first = false;    ///< it is the first iteration
+  bool settled = false;  ///< a step that gained nothing shortens the next ones
+  T shorter = 1;         ///< by this factor
   /// A gain of less than this part of all before counts in part. Ranks that share neurons add up in
   /// another order than one rank: rounding may not decide.
   T slight = 0;

@@ -7,8 +7,9 @@
 namespace coronet::plan {
 
 /// Of question.tensor ranks that share neurons, in question.ranks / question.tensor groups that
-/// rows are dealt to. What is said between ranks is thought hidden behind nothing (docs/plan.md). Reads no weights
-/// but those of convolutions. Throws Error(kBadInput) for more zones than there are.
+/// rows are dealt to. What is said between ranks is thought hidden behind nothing (docs/plan.md).
+/// Reads no weights but those of convolutions. Throws Error(kBadInput) for more zones than there
+/// are.
 RunPlan make_tensor_plan(const Graph& graph, const Question& question);
 
 }  // namespace coronet::plan

@@ -36,7 +36,8 @@ struct BoxPoints {
 };
 
 /// Why no round gets on where BoxSplitter::stuck().
-inline constexpr const char* kStuckBox = "a box of one point stays within rounding of the constraint";
+inline constexpr const char* kStuckBox =
+    "a box of one point stays within rounding of the constraint";
 
 class BoxSplitter {
  public:

@@ -173,8 +173,8 @@ TYPED_TEST(CudaMoves, StartsAndSelections) {
         bias[r] += sign[r] * b[neuron[r] % shape.channels];
       }
       const On<T> on_u(this->device(), std::vector<T>(u.size(), T(5)));
-      pull_selection(this->device(), count, on_neuron.data(), on_sign.data(),
-                     weight.get({}, false), on_u.data());
+      pull_selection(this->device(), count, on_neuron.data(), on_sign.data(), weight.get({}, false),
+                     on_u.data());
       add_selected(this->device(), count, on_neuron.data(), on_sign.data(), on_b.data(),
                    shape.channels, on_bias.data());
       EXPECT_EQ(on_u.back(), u);

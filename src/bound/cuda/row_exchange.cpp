@@ -67,8 +67,8 @@ void CudaRowExchange<T>::sum(std::size_t n, T* mine, T* to, bool accumulate) {
   std::vector<std::size_t> counts;
   for (std::size_t r = 0; r < ranks; ++r) counts.push_back(n * (r + 1) / ranks - n * r / ranks);
   T* const part = mine + n * rank / ranks;
-  const double seconds = devices_.reduce_scatter(mine, part, counts, false) +
-                         devices_.all_gather(part, mine, counts);
+  const double seconds =
+      devices_.reduce_scatter(mine, part, counts, false) + devices_.all_gather(part, mine, counts);
   group_.met((n - counts[rank] + (ranks - 1) * counts[rank]) * sizeof(T), seconds);
   if (mine == to) return;
   if (accumulate) {

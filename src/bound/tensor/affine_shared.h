@@ -136,8 +136,8 @@ class AffineShared final : public Affine<T> {
     return all;
   }
 
-  /// u = or += the sums over the ranks of what make(block, products) makes of whole rows of input k;
-  /// false as soon as it cannot.
+  /// u = or += the sums over the ranks of what make(block, products) makes of whole rows of input
+  /// k; false as soon as it cannot.
   template <class Make>
   bool add_up(int rows, int k, const Extent& in, T* u, bool accumulate, const Make& make) const {
     const Slice& slice = in_[k];

@@ -167,12 +167,12 @@ T* TensorGroup::room(int number, std::size_t n) {
   return own_room<T>(kOwnRooms + number, n);
 }
 
-#define CORONET_GROUP(T)                                                         \
-  template void TensorGroup::sum(std::span<T>);                                  \
-  template void TensorGroup::begin_gather(std::size_t, int, const T*);           \
-  template void TensorGroup::end_gather(std::size_t, int, const T*, T*);         \
-  template void TensorGroup::begin_scatter_sum(std::size_t, int, const T*);      \
-  template void TensorGroup::end_scatter_sum(std::size_t, int, T*, bool);        \
+#define CORONET_GROUP(T)                                                    \
+  template void TensorGroup::sum(std::span<T>);                             \
+  template void TensorGroup::begin_gather(std::size_t, int, const T*);      \
+  template void TensorGroup::end_gather(std::size_t, int, const T*, T*);    \
+  template void TensorGroup::begin_scatter_sum(std::size_t, int, const T*); \
+  template void TensorGroup::end_scatter_sum(std::size_t, int, T*, bool);   \
   template T* TensorGroup::room(int, std::size_t);
 CORONET_GROUP(float)
 CORONET_GROUP(double)
