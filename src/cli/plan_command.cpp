@@ -221,7 +221,7 @@ void add_plan(CLI::App& app, int& exit_code) {
       {"--gpu-peer", CORONET_OF(gpu.peer), "bytes a second that a GPU gets from others"},
       {"--gpu-host", CORONET_OF(gpu.host), "and from its host"},
       {"--gpu-start", CORONET_OF(gpu.start),
-       "seconds until the kernels of an arithmetic are loaded"}};
+       "seconds of loading the kernels of an arithmetic that nothing hides"}};
 #undef CORONET_OF
   auto given = std::make_shared<plan::CostModel>();
   for (const Constant& c : constants) {
