@@ -21,7 +21,8 @@ enum class MemoryClass {
   kTiles,          ///< of weights that lie elsewhere, on their way or in use
   kBounds,         ///< of the nodes of a root, their lines and magnitudes
   kDomains,        ///< open ones
-  kCommunication,  ///< rooms in which ranks that share neurons meet; planned: tiles for others
+  kCommunication,  ///< rooms in which ranks that share neurons meet, roots as others were told
+                   ///< them; planned: tiles for others too
 };
 inline constexpr int kMemoryClasses = 10;
 /// "weights", "packed weights", "A", "alpha and moments", ...

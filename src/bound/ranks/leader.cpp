@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/memory_ledger.h"
 #include "base/resources.h"
 #include "bound/ranks/packets.h"
 #include "bound/row_parts.h"
@@ -50,6 +51,10 @@ class DealtRows final : public RowBounder {
     put_settings(order, settings);
     put_list(order, list);
     told_.put(order, root, list.node);
+    if (kept_.ledger() == nullptr) {
+      kept_ = Counted(context_.ledger, MemoryClass::kCommunication);
+    }
+    kept_.set(told_.bytes());
     (void)ranks_.group_.broadcast(order.take(), 0);
 
     // A rank that fails ends the descents of the others.
@@ -155,6 +160,7 @@ class DealtRows final : public RowBounder {
   Context& context_;
   int number_;
   RootTold told_;
+  Counted kept_;  // by it
 };
 
 Ranks::Ranks(comm::Communicator& group, const Graph& graph, const std::string& program, int workers,

@@ -118,6 +118,12 @@ void RootTold::put(comm::Writer& writer, const Root& root, int node) {
   }
 }
 
+std::size_t RootTold::bytes() const {
+  std::size_t sum = 0;
+  for (const comm::Bytes& node : nodes_) sum += node.size();
+  return sum;
+}
+
 const Root& RootHeard::get(comm::Reader& reader, const Graph& graph, int node) {
   const std::size_t nodes = graph.nodes.size();
   root_.bounds.lo.resize(nodes);

@@ -1,6 +1,7 @@
 // What ranks tell each other about rows, as bytes.
 #pragma once
 
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,8 @@ Root get_root(comm::Reader& reader, const Graph& graph, int node);
 class RootTold {
  public:
   void put(comm::Writer& writer, const Root& root, int node);
+  /// What it keeps.
+  [[nodiscard]] std::size_t bytes() const;
 
  private:
   std::vector<comm::Bytes> nodes_;  // empty: never told

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/memory_ledger.h"
 #include "base/resources.h"
 #include "bound/ranks/packets.h"
 #include "bound/ranks/protocol.h"
@@ -60,9 +61,13 @@ class Server {
     const Graph& graph;
     std::shared_ptr<Context> context;
     RootHeard heard;
+    Counted kept;  // by it
 
     Prepared(std::optional<Reduced> reduced, const Graph& whole, const ServerSettings& settings)
-        : own(std::move(reduced)), graph(own ? own->graph : whole), context(settings.make(graph)) {}
+        : own(std::move(reduced)),
+          graph(own ? own->graph : whole),
+          context(settings.make(graph)),
+          kept(settings.ledger, MemoryClass::kBounds) {}
   };
 
   /// The graph that the order is about.
@@ -102,7 +107,7 @@ class Server {
     const RowList list = get_list(reader, graph);
     const Root& root = prepared.heard.get(reader, graph, list.node);
     reader.end();
-    if (settings_.ledger != nullptr) settings_.ledger->saw(MemoryClass::kBounds, root.bytes());
+    prepared.kept.set(root.bytes());
     const Deadline until = deadline.unless(group_.channel().broken());
     if (on_device && context.device == nullptr) {
       throw Error(ErrorKind::kBadInput,
