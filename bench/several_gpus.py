@@ -317,7 +317,7 @@ def bound(args, case, files, way, gpus, plan, reference):
     """(entry, arrays or None) of one run."""
     entry = {"case": case.name, "way": way, "gpus": gpus}
     if plan and plan.get("code") == OUT_OF_MEMORY:
-        entry["error"] = "does not fit: " + plan["refused"].partition(" What would help")[0]
+        entry["error"] = "does not fit, by its plan: " + plan["refused"].partition(" What would help")[0]
         return entry, None
     if args.only_plans:
         add_plan(entry, plan)
@@ -443,12 +443,15 @@ def efficiency_words(entries, of, least=0.85, asked=8):
 
 
 def bits_asked(bounds):
-    of = [e for e in bounds if e["way"] in ("rows", "fsdp") and e["gpus"] > 1 and e.get("compared_with") == 1]
+    asked = [e for e in bounds if e["way"] in ("rows", "fsdp") and e["gpus"] > 1]
+    of = [e for e in asked if e.get("compared_with") == 1]
+    failed = sum("error" in e for e in asked)
     same = sum(e["same_bits"] for e in of)
-    if not of:
+    if not of and not failed:
         return ["rows and fsdp against one GPU", "the same bits", "not run", ""]
-    return ["rows and fsdp against one GPU", "the same bits", f"{same} of {len(of)} runs",
-            "ok" if same == len(of) else "short"]
+    words = f"{same} of {len(of)} runs" + (f"; {failed} more failed or did not fit" if failed else "")
+    return ["rows and fsdp against one GPU", "the same bits", words,
+            "ok" if same == len(of) and not failed else "short"]
 
 
 def large_asked(bounds):
@@ -463,7 +466,7 @@ def large_asked(bounds):
 
 
 def plan_asked(bounds, key, of, within):
-    offs = [abs(e[key]) for e in bounds if key in e]
+    offs = [abs(e[key]) for e in bounds if key in e]  # of runs that ended
     if not offs:
         return [of, f"within {percent(within)}", "not run", ""]
     good = sum(off <= within for off in offs)
@@ -501,7 +504,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=0, help="of a search; 0: 15 and 12")
     parser.add_argument("--limit", type=float, default=900, help="seconds of a run, of a plan, of making a network")
     parser.add_argument("--plans", type=pathlib.Path, help="file of plans: what it has (of the same options, --threads "
-                        "among them) is not made again, the rest is added")
+                        "among them) is not made again, the rest is added; for one build of the program")
     parser.add_argument("--only-plans", action="store_true", help="nothing else is run")
     parser.add_argument("--no-plans", action="store_true")
     args = parser.parse_args()
