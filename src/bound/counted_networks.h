@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "bound/counted_device.h"
 #include "bound/network.h"
 #include "cuda/conv_phases.h"
@@ -279,8 +280,12 @@ class CountedWeight {
       tried_ = true;
       kept_part_ = part;
       const std::size_t count = std::min<std::size_t>(tiles, *spare_ / stride);
-      *spare_ -= count * stride;
-      kept_ = memory_.take<char>(count * stride, cuda::Tensor::kWeights, "weights that stay");
+      try {
+        kept_ = memory_.take<char>(count * stride, cuda::Tensor::kWeights, "weights that stay");
+        *spare_ -= count * stride;
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::kOutOfMemory) throw;
+      }
     }
     return cuda::same_part(kept_part_, part) ? static_cast<int>(kept_.size() / stride) : 0;
   }

@@ -94,9 +94,6 @@ struct DeviceForecast::Engine {
     }
     const bool alike = std::equal(wanted.begin(), wanted.end(), packed_parts.begin(),
                                   packed_parts.end(), cuda::same_part);
-    for (const auto& weight : weights) {
-      if (weight != nullptr) weight->forget_kept();
-    }
     if (alike) return;
     for (const auto& weight : weights) {
       if (weight != nullptr) weight->unpack();
@@ -165,6 +162,9 @@ DeviceRowsWork DeviceForecast::rows(const Root& root, const RowList& all, int it
                                     int devices) {
   Engine& engine = *engine_;
   const double begin = clock().seconds();
+  for (const auto& weight : engine.weights) {
+    if (weight != nullptr) weight->forget_kept();
+  }
   std::optional<CountedOutline> outlined;
   if (auto reduced = outline_of(engine.graph, root.bounds, all)) {
     outlined.emplace(memory_, engine.weights, engine.settings.single, std::move(*reduced));

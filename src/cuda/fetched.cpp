@@ -157,7 +157,10 @@ TileRing::Coming FetchedWeights::begin(const One& one, int t, int slot) {
   const auto number = static_cast<std::size_t>(&one - weights_.data());
   const Stay stay = this->stay(number, {}, t, one.cut.tiles(), one.cut.most_bytes());
   if (stay.to == nullptr) return {bring(one, t, ring_->begin(slot))};
-  return {stay.comes && bring(one, t, stay.to), stay.to};
+  if (*stay.there != 0) return {false, stay.to};
+  const bool direct = bring(one, t, stay.to);
+  *stay.there = 1;
+  return {direct, stay.to};
 }
 
 bool FetchedWeights::bring(const One& one, int t, std::byte* to) {
@@ -195,15 +198,19 @@ FetchedWeights::Stay FetchedWeights::stay(std::size_t number, const Part& part, 
     kept.part = part;
     kept.stride = TileRing::rounded(std::max<std::size_t>(1, bytes));
     const std::size_t count = std::min<std::size_t>(tiles, spare_ / kept.stride);
-    spare_ -= count * kept.stride;
-    kept.memory =
-        device_.take<std::byte>(count * kept.stride, Tensor::kWeights, "weights that stay");
-    kept.there.resize(count);
-    device_.wait();  // another stream writes there
+    try {
+      kept.memory =
+          device_.take<std::byte>(count * kept.stride, Tensor::kWeights, "weights that stay");
+      kept.there.resize(count);
+      spare_ -= count * kept.stride;
+      device_.wait();  // another stream writes there
+    } catch (const Error& error) {
+      // What is free lies in several pieces: the tiles come each time.
+      if (error.kind() != ErrorKind::kOutOfMemory) throw;
+    }
   }
   if (static_cast<std::size_t>(t) >= kept.there.size() || !same_part(kept.part, part)) return {};
-  const bool comes = std::exchange(kept.there[t], 1) == 0;
-  return {kept.memory.data() + static_cast<std::size_t>(t) * kept.stride, comes};
+  return {kept.memory.data() + static_cast<std::size_t>(t) * kept.stride, &kept.there[t]};
 }
 
 bool FetchedWeights::make_room(std::size_t bytes) {

@@ -52,9 +52,9 @@ class FetchedWeights {
   /// in which ranks wait until all are done with those tiles; the tiles of other parts are picked
   /// out of the stripes. Where a rank has no room for it, none packs.
   void pack(const std::vector<Part>& parts, comm::Communicator& group);
-  /// Until the next pack(), tiles of shared weights stay on the device once they have come, as many
-  /// of each as have room in so many bytes of the arena: few rows are multiplied by a tile sooner
-  /// than it comes. What stayed before does not any more.
+  /// Until the next pack() or keep(), tiles of shared weights stay on the device once they have
+  /// come, as many of each as have room in so many bytes of the arena: few rows are multiplied by a
+  /// tile sooner than it comes. What stayed before does not any more.
   void keep(std::size_t bytes);
 
   /// Counts what the device waited for (Shards::waited()), of products that are over.
@@ -94,10 +94,10 @@ class FetchedWeights {
     Buffer<std::byte> memory;
     std::vector<char> there;  ///< [tiles that stay] 1 once it has come
   };
-  /// Of one tile: where it stays, if it does, and is it to come there now?
+  /// Of one tile: where it stays, and whether it has come there yet; null: it does not stay.
   struct Stay {
     std::byte* to = nullptr;
-    bool comes = false;
+    char* there = nullptr;
   };
   /// What a rank tells all of its packed memory.
   struct Told {
@@ -117,8 +117,7 @@ class FetchedWeights {
   TileRing::Coming begin(const One& one, int t, int slot);
   /// Its stripes, to `to`; true if none of them comes by the host.
   bool bring(const One& one, int t, std::byte* to);
-  /// For tile t of so many of the weight's part, each of at most `bytes`; it is there from the
-  /// first call that says `comes` on.
+  /// For tile t of so many of the weight's part, each of at most `bytes`.
   Stay stay(std::size_t number, const Part& part, int t, int tiles, std::size_t bytes);
   /// Bytes [first, last) of the weight, as they lie in memory, to `to` on the ring's stream.
   void through_host(const One& one, std::size_t first, std::size_t last, std::byte* to);

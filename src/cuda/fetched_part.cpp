@@ -160,7 +160,10 @@ TileRing::Coming FetchedWeights::PartTiles::begin(int t, int slot) {
   const Stay stay =
       all_.stay(number_, part_, t, tiles, static_cast<std::size_t>(tile_) * row_bytes());
   if (stay.to == nullptr) return {bring(t, all_.ring_->begin(slot))};
-  return {stay.comes && bring(t, stay.to), stay.to};
+  if (*stay.there != 0) return {false, stay.to};
+  const bool direct = bring(t, stay.to);
+  *stay.there = 1;
+  return {direct, stay.to};
 }
 
 bool FetchedWeights::PartTiles::bring(int t, std::byte* to) {

@@ -5,26 +5,28 @@
 namespace coronet::cuda {
 
 PinnedMemory::~PinnedMemory() {
-  for (const auto& [bytes, p] : free_) report_failure(cudaFreeHost(p));
-  for (const auto& [p, bytes] : taken_) report_failure(cudaFreeHost(p));
+  for (const Block& block : blocks_) report_failure(cudaFreeHost(block.at));
 }
 
 void* PinnedMemory::take(std::size_t bytes) {
-  const auto fits = free_.lower_bound(bytes);
-  if (fits != free_.end() && fits->first <= 2 * bytes) {
-    void* const p = fits->second;
-    taken_.emplace(p, fits->first);
-    free_.erase(fits);
-    return p;
+  Block* best = nullptr;
+  for (Block& block : blocks_) {
+    const bool fits = block.free && block.bytes >= bytes && block.bytes <= 2 * bytes;
+    if (fits && (best == nullptr || block.bytes < best->bytes)) best = &block;
+  }
+  if (best != nullptr) {
+    best->free = false;
+    return best->at;
   }
   CORONET_CUDA_CHECK(cudaSetDevice(ordinal_));
-  void* p = nullptr;
-  if (cudaHostAlloc(&p, bytes, cudaHostAllocDefault) != cudaSuccess) {
+  blocks_.emplace_back();
+  if (cudaHostAlloc(&blocks_.back().at, bytes, cudaHostAllocDefault) != cudaSuccess) {
     static_cast<void>(cudaGetLastError());  // the next launch is not to blame
+    blocks_.pop_back();
     return nullptr;
   }
-  taken_.emplace(p, bytes);
-  return p;
+  blocks_.back().bytes = bytes;
+  return blocks_.back().at;
 }
 
 void* PinnedMemory::do_allocate(std::size_t bytes, std::size_t alignment) {
@@ -38,9 +40,9 @@ void* PinnedMemory::do_allocate(std::size_t bytes, std::size_t alignment) {
 void PinnedMemory::do_deallocate(void* p, std::size_t bytes, std::size_t alignment) {
   if (bytes >= kLeast) {
     const std::lock_guard lock(mutex_);
-    if (const auto block = taken_.find(p); block != taken_.end()) {
-      free_.emplace(block->second, p);
-      taken_.erase(block);
+    for (Block& block : blocks_) {
+      if (block.at != p) continue;
+      block.free = true;
       return;
     }
   }

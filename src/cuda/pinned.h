@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory_resource>
 #include <mutex>
+#include <vector>
 
 namespace coronet::cuda {
 
@@ -31,10 +31,15 @@ class PinnedMemory final : public std::pmr::memory_resource {
   /// One that is free, or a new one; null: there is none. Under the lock.
   void* take(std::size_t bytes);
 
+  struct Block {
+    void* at = nullptr;
+    std::size_t bytes = 0;
+    bool free = false;
+  };
+
   int ordinal_;
   std::mutex mutex_;
-  std::multimap<std::size_t, void*> free_;  // by bytes
-  std::map<void*, std::size_t> taken_;      // bytes of each
+  std::vector<Block> blocks_;  // few; giving one back takes no memory
 };
 
 }  // namespace coronet::cuda

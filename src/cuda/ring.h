@@ -20,7 +20,8 @@ namespace coronet::cuda {
 
 /// For the thread that drives the device. The order of calls for a slot: begin(), copies to where
 /// it points on copies(), arrive(), kernels on the engine's stream, release(). Between them
-/// the streams wait for each other, the host for neither.
+/// the streams wait for each other, the host for neither. A tile that goes elsewhere has its slot's
+/// turn without begin().
 class TileRing {
  public:
   static constexpr int kSlots = 2;

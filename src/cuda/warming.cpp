@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <system_error>
 
-#include "base/error.h"
 #include "cuda/check.h"
 
 namespace coronet::cuda {
@@ -44,7 +43,7 @@ void warm(int ordinal, Precision precision, bool descents) {
     Device device(ordinal, Warming::kBytes);
     if (descents) form<float>(device, precision);
     form<double>(device, precision);
-  } catch (const Error&) {
+  } catch (...) {
     static_cast<void>(cudaGetLastError());
   }
 }

@@ -230,6 +230,7 @@ class CudaRows final : public RowDevice {
                                   const OptimiseSettings& settings,
                                   const Deadline& deadline) override {
     engine_.device.use();
+    give_back_tiles();
     return std::make_unique<CudaParts>(engine_, root, list, settings, deadline);
   }
 
@@ -290,6 +291,8 @@ class CudaAccelerator final : public Accelerator {
     constexpr std::size_t kMuch = 8 * cuda::Warming::kBytes;
     if (device_.arena().limit() < kMuch) return;
     const bool descents = method_of(options.method) == Method::kAlpha;
+    // Loading a kernel may wait for one of NCCL's that waits for another rank of the process.
+    if (options.mesh.find("tensor") != std::string::npos) return;
     warming_.emplace(ordinal, precision_, descents);
   }
 
