@@ -3,9 +3,7 @@
 
 #include <cstddef>
 #include <memory_resource>
-#include <new>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "base/aligned.h"
@@ -13,7 +11,7 @@
 namespace coronet {
 
 template <class T>
-class ResourceAllocator {
+class ResourceAllocator : public Uninitialised {
  public:
   using value_type = T;
   using propagate_on_container_move_assignment = std::true_type;
@@ -27,15 +25,6 @@ class ResourceAllocator {
     return static_cast<T*>(resource_->allocate(n * sizeof(T), kCacheLine));
   }
   void deallocate(T* p, std::size_t n) { resource_->deallocate(p, n * sizeof(T), kCacheLine); }
-  /// As AlignedAllocator's: who resizes writes all of it.
-  template <class U>
-  void construct(U* p) noexcept {
-    ::new (static_cast<void*>(p)) U;
-  }
-  template <class U, class... Args>
-  void construct(U* p, Args&&... args) {
-    ::new (static_cast<void*>(p)) U(std::forward<Args>(args)...);
-  }
   [[nodiscard]] std::pmr::memory_resource* resource() const { return resource_; }
   friend bool operator==(const ResourceAllocator& a, const ResourceAllocator& b) {
     return *a.resource_ == *b.resource_;

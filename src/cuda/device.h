@@ -110,6 +110,8 @@ class Device {
 
   /// Host to device; `from` may be changed when it returns.
   void put(void* to, const void* from, std::size_t bytes) const;
+  /// The same without waiting: `from` may be changed after the next wait().
+  void start_put(void* to, const void* from, std::size_t bytes) const;
   /// What fill(room) writes, at most Staging::kBytes, goes to `to`.
   template <class Fill>
   void stage(std::size_t bytes, void* to, const Fill& fill) {
@@ -117,8 +119,6 @@ class Device {
     fill(staging_->room());
     staging_->send(to, bytes, stream_);
   }
-  /// The same without waiting: `from` may be changed after the next wait().
-  void start_put(void* to, const void* from, std::size_t bytes) const;
   /// Device to host; waits for it.
   void get(void* to, const void* from, std::size_t bytes) const;
   /// The same without waiting: `to` may be read after the next wait().

@@ -155,12 +155,8 @@ TileRing::Coming FetchedWeights::begin(const One& one, int t, int slot) {
   // A single rank's stripes are whole tiles.
   if (shards_->ranks() == 1) return {false, mine_->data() + one.offset[0] + one.cut.place(t, 0)};
   const auto number = static_cast<std::size_t>(&one - weights_.data());
-  const Stay stay = this->stay(number, {}, t, one.cut.tiles(), one.cut.most_bytes());
-  if (stay.to == nullptr) return {bring(one, t, ring_->begin(slot))};
-  if (*stay.there != 0) return {false, stay.to};
-  const bool direct = bring(one, t, stay.to);
-  *stay.there = 1;
-  return {direct, stay.to};
+  return begin(stay(number, {}, t, one.cut.tiles(), one.cut.most_bytes()), slot,
+               [&](std::byte* to) { return bring(one, t, to); });
 }
 
 bool FetchedWeights::bring(const One& one, int t, std::byte* to) {

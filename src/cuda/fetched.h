@@ -119,6 +119,16 @@ class FetchedWeights {
   bool bring(const One& one, int t, std::byte* to);
   /// For tile t of so many of the weight's part, each of at most `bytes`.
   Stay stay(std::size_t number, const Part& part, int t, int tiles, std::size_t bytes);
+  /// That tile begins its way by bring(to), to where it stays or into the slot, unless it is there
+  /// already; bring() returns true if none of it comes by the host.
+  template <class Bring>
+  TileRing::Coming begin(const Stay& stay, int slot, const Bring& bring) {
+    if (stay.to == nullptr) return {bring(ring_->begin(slot))};
+    if (*stay.there != 0) return {false, stay.to};
+    const bool direct = bring(stay.to);
+    *stay.there = 1;
+    return {direct, stay.to};
+  }
   /// Bytes [first, last) of the weight, as they lie in memory, to `to` on the ring's stream.
   void through_host(const One& one, std::size_t first, std::size_t last, std::byte* to);
   /// The part of another rank, where it can be read; else null.

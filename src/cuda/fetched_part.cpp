@@ -157,13 +157,9 @@ void FetchedWeights::PartTiles::copy(int t, std::byte* to) const {
 
 TileRing::Coming FetchedWeights::PartTiles::begin(int t, int slot) {
   const int tiles = (static_cast<int>(rows_.size()) + tile_ - 1) / tile_;
-  const Stay stay =
-      all_.stay(number_, part_, t, tiles, static_cast<std::size_t>(tile_) * row_bytes());
-  if (stay.to == nullptr) return {bring(t, all_.ring_->begin(slot))};
-  if (*stay.there != 0) return {false, stay.to};
-  const bool direct = bring(t, stay.to);
-  *stay.there = 1;
-  return {direct, stay.to};
+  const std::size_t bytes = static_cast<std::size_t>(tile_) * row_bytes();
+  return all_.begin(all_.stay(number_, part_, t, tiles, bytes), slot,
+                    [&](std::byte* to) { return bring(t, to); });
 }
 
 bool FetchedWeights::PartTiles::bring(int t, std::byte* to) {

@@ -21,9 +21,6 @@ class DeviceBounder {
   /// on the CPU.
   DeviceBounder(bound::Context& context, const Layout& layout);
 
-  /// Domains of a batch, at most.
-  [[nodiscard]] int most() const { return rows_->most() / 2; }
-
   /// As those of Bounder.
   void run(Worklist& list, int iterations, const std::function<bool()>& stop, const Look& look);
   Bounded run(std::vector<Domain> domains, int iterations, const std::function<bool()>& stop,
@@ -31,6 +28,8 @@ class DeviceBounder {
   std::vector<double> rigorous(const std::vector<Domain>& domains);
 
  private:
+  /// Domains of a batch, at most.
+  [[nodiscard]] int most() const { return rows_->most() / 2; }
   /// The next batch of this call's; 0: the call ends with those that are on their way.
   [[nodiscard]] std::size_t next_batch(const Worklist& list, int begun) const;
 

@@ -148,7 +148,7 @@ Rows<float, Cuda> CudaDomainRows::upload(const FlatDomains& domains, Packed& pac
     state_.reserve(to.aside, from.row.size());
     to.point();
   }
-  device_.wait();  // for all arrays at once: whoever made them may free them where this throws
+  device_.wait();  // for all arrays at once: from here on they may be changed
   return rows;
 }
 

@@ -288,12 +288,11 @@ class CudaAccelerator final : public Accelerator {
         precision_(precision_of(options.precision)),
         chunk_mib_(options.device_chunk_mib) {
     // Where memory is little, nothing but the rows has any.
-    constexpr std::size_t kMuch = 8 * cuda::Warming::kBytes;
-    if (device_.arena().limit() < kMuch) return;
-    const bool descents = method_of(options.method) == Method::kAlpha;
+    const bool little = device_.arena().limit() < 8 * cuda::Warming::kBytes;
     // Loading a kernel may wait for one of NCCL's that waits for another rank of the process.
-    if (options.mesh.find("tensor") != std::string::npos) return;
-    warming_.emplace(ordinal, precision_, descents);
+    const bool tensor = options.mesh.find("tensor") != std::string::npos;
+    if (little || tensor) return;
+    warming_.emplace(ordinal, precision_, method_of(options.method) == Method::kAlpha);
   }
 
   std::unique_ptr<RowDevice> prepare(const Network<double>& net, Workers& workers) override {

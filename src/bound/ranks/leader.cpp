@@ -51,6 +51,7 @@ class DealtRows final : public RowBounder {
     put_settings(order, settings);
     put_list(order, list);
     told_.put(order, root, list.node);
+    // The context knows its ledger by now.
     if (kept_.ledger() == nullptr) {
       kept_ = Counted(context_.ledger, MemoryClass::kCommunication);
     }
